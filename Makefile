@@ -1,0 +1,40 @@
+# Needs python3 >= 3.11 and GNU make, nothing else.
+# TORCH=cpu on the command line takes PyTorch's CPU builds: gigabytes less for a machine without an NVIDIA card.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
+
+.PHONY: serve test check format bench
+
+serve: $(VENV)/installed
+	@$(BIN)/darkroom serve $(ARGS)
+
+test: check
+	$(BIN)/pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed
+	$(BIN)/python -m bench.overhead
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Darkroom needs Python 3.11 or newer")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) --editable '.[service,worker,embedded]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --group dev
+	@touch $@
