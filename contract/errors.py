@@ -1,0 +1,88 @@
+"""Every way Darkroom's own code says no, each with a stable code.
+
+    DarkroomError
+    ├── CatalogError             models.toml cannot be used
+    ├── ParametersRefused        a request is outside the limits of its model
+    ├── StoreError               the image store did not do what was asked
+    └── JobFailed                how a running job ends in failure; the code reaches the client
+        ├── DeadlineExceeded     deadline_exceeded
+        ├── GenerationFailed     generation_failed
+        ├── InvalidOutput        invalid_output
+        ├── JobRefused           invalid_job
+        ├── OutOfMemory          out_of_memory
+        └── StorageUnavailable   storage_unavailable
+
+`worker_crashed`, the failure of a job that took three workers with it, is written by scripts/reap.lua.
+Knows neither HTTP statuses nor torch.
+"""
+
+from typing import ClassVar, NamedTuple
+
+
+class DarkroomError(Exception):
+    """The root of the tree."""
+
+
+class CatalogError(DarkroomError):
+    """models.toml cannot be used. The message names the file, the entry, the key and the reason."""
+
+
+class Refusal(NamedTuple):
+    """One field of a request that cannot be taken: a JSON pointer (RFC 6901) and the limit it breaks."""
+
+    pointer: str
+    detail: str
+
+
+class ParametersRefused(DarkroomError):
+    """A request is outside the limits of its model."""
+
+    def __init__(self, refusals: list[Refusal]) -> None:
+        super().__init__("; ".join(f"{refusal.pointer}: {refusal.detail}" for refusal in refusals))
+        self.refusals = refusals
+
+
+class StoreError(DarkroomError):
+    """The image store did not do what was asked."""
+
+
+class JobFailed(DarkroomError):
+    """A running job cannot succeed. The message is shown to the client: it holds no paths and no tracebacks."""
+
+    code: ClassVar[str]
+
+
+class DeadlineExceeded(JobFailed):
+    """The job ran longer than it may."""
+
+    code = "deadline_exceeded"
+
+
+class GenerationFailed(JobFailed):
+    """The pipeline raised an error of its own."""
+
+    code = "generation_failed"
+
+
+class InvalidOutput(JobFailed):
+    """The pipeline gave numbers that are no picture."""
+
+    code = "invalid_output"
+
+
+class JobRefused(JobFailed):
+    """The record in Redis is not one that the service writes."""
+
+    code = "invalid_job"
+
+
+class OutOfMemory(JobFailed):
+    """The device has not enough memory for this request."""
+
+    code = "out_of_memory"
+
+
+class StorageUnavailable(JobFailed):
+    """The pictures could not be stored."""
+
+    code = "storage_unavailable"

@@ -1,0 +1,178 @@
+"""The one job record: its states, its JSON, and its way to and from its Redis hash.
+
+The hash is RQ's own layout with our fields beside RQ's, so that RQ's tools can read it.
+Knows nothing of who writes or reads it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from contract.parameters import GenerationParameters
+
+RQ_DATA = '["darkroom",null,[],{}]'
+"""RQ's `data` field of every job: a function name without arguments, which no worker ever calls."""
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+FROM_RQ = {
+    "queued": JobStatus.QUEUED,
+    "started": JobStatus.RUNNING,
+    "finished": JobStatus.SUCCEEDED,
+    "failed": JobStatus.FAILED,
+    "canceled": JobStatus.CANCELED,
+}
+"""RQ's statuses in the hash -> ours."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Progress(_Part):
+    """Denoising steps done, of all steps of all images."""
+
+    step: int
+    total: int
+
+
+class GeneratedImage(_Part):
+    """One picture. `url` is relative to the service."""
+
+    url: str
+    index: int
+    seed: int
+    width: int
+    height: int
+    content_type: str
+    size_bytes: int
+    sha256: str
+
+
+class StoredImage(_Part):
+    """A picture as the worker records it: `key` is its place in the image store."""
+
+    key: str
+    seed: int
+    width: int
+    height: int
+    content_type: str
+    size_bytes: int
+    sha256: str
+
+
+class JobError(_Part):
+    """Why a job failed; `code` is stable, `detail` is for people."""
+
+    code: str
+    detail: str
+
+
+class Timings(_Part):
+    """Where a job's time went, in seconds. Queued ends with the last claim."""
+
+    queued_seconds: float | None = None
+    denoise_seconds: float | None = None
+    decode_seconds: float | None = None
+    store_seconds: float | None = None
+
+
+class Job(_Part):
+    """A generation request in line, running or ended."""
+
+    id: str
+    status: JobStatus
+    queue_position: Annotated[int | None, Field(description="1 is next; null unless queued")]
+    progress: Progress | None
+    parameters: GenerationParameters
+    images: list[GeneratedImage]
+    error: JobError | None
+    attempts: Annotated[int, Field(description="how often a worker took the job")]
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: Annotated[datetime | None, Field(description="when the record and its images are removed")]
+    timings: Timings
+
+
+FIELDS = (
+    "status",
+    "parameters",
+    "images",
+    "error_code",
+    "error_detail",
+    "attempts",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "expires_at",
+    "step",
+    "total",
+    "timings",
+)
+"""The fields of the hash that make a `Job`, in the order in which the scripts return them."""
+
+stored_images = TypeAdapter(list[StoredImage])
+
+
+def job_from_record(job_id: str, record: Sequence[str | int | None]) -> Job:
+    """The job from what scripts/*.lua return: the values of FIELDS, then the queue position."""
+    *values, position = record
+    field: Mapping[str, str | None] = {
+        name: None if value in (None, "") else str(value) for name, value in zip(FIELDS, values, strict=True)
+    }
+    status = FROM_RQ[field["status"] or ""]
+    created_at, started_at = _time(field["created_at"]), _time(field["started_at"])
+    if created_at is None:
+        raise ValueError(f"job {job_id} has no created_at")
+    timings = Timings.model_validate_json(field["timings"] or "{}")
+    if started_at is not None:
+        queued = (started_at - created_at).total_seconds()
+        timings = timings.model_copy(update={"queued_seconds": queued})
+    error = None
+    if status is JobStatus.FAILED:
+        error = JobError(code=field["error_code"] or "worker_crashed", detail=field["error_detail"] or "")
+    return Job(
+        id=job_id,
+        status=status,
+        queue_position=int(position) if position else None,
+        progress=Progress(step=int(field["step"] or 0), total=int(field["total"])) if field["total"] else None,
+        parameters=GenerationParameters.model_validate_json(field["parameters"] or ""),
+        images=_public_images(job_id, field["images"]),
+        error=error,
+        attempts=int(field["attempts"] or 0),
+        created_at=created_at,
+        started_at=started_at,
+        completed_at=_time(field["ended_at"]),
+        expires_at=_time(field["expires_at"]),
+        timings=timings,
+    )
+
+
+def _public_images(job_id: str, text: str | None) -> list[GeneratedImage]:
+    return [
+        GeneratedImage(
+            url=f"/images/{job_id}/{index}.{image.key.rpartition('.')[2]}",
+            index=index,
+            **image.model_dump(exclude={"key"}),
+        )
+        for index, image in enumerate(stored_images.validate_json(text or "[]"))
+    ]
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,73 @@
+"""The parameters of a generation, in diffusers' own names: as requested, and as effective.
+
+Knows the bounds that hold for every model; a model's own limits are in model_catalog.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_SEED = 2**32 - 1
+"""Seeds are 0 to 4294967295: exact in every client's number type and in every image tool's metadata."""
+
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def _printable(text: str) -> str:
+    if _CONTROL_CHARACTERS.search(text):
+        raise ValueError("must not contain control characters other than tab and line breaks")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Text = Annotated[str, Field(max_length=4000), AfterValidator(_printable)]
+Prompt = Annotated[Text, AfterValidator(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+ -]*$")]
+Side = Annotated[int, Field(ge=64, le=4096, multiple_of=8, description="pixels")]
+Steps = Annotated[int, Field(ge=1, le=200)]
+Guidance = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
+ImageCount = Annotated[int, Field(ge=1, le=16)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+OutputFormat = Literal["png", "jpeg", "webp"]
+
+
+class GenerationRequest(BaseModel):
+    """What a client asks for. Everything but the prompt may be left to the model's defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    prompt: Annotated[Prompt, Field(description="what to draw", examples=["a watercolor of a hippo"])]
+    negative_prompt: Annotated[Text | None, Field(description="what to keep away from")] = None
+    model: Annotated[Name | None, Field(description="an id from GET /models; the first is the default")] = None
+    width: Annotated[Side | None, Field(description="pixels")] = None
+    height: Annotated[Side | None, Field(description="pixels")] = None
+    num_inference_steps: Steps | None = None
+    guidance_scale: Annotated[Guidance | None, Field(description="how closely to follow the prompt")] = None
+    num_images_per_prompt: ImageCount = 1
+    seed: Annotated[Seed | None, Field(description="image i is drawn from seed + i; drawn at random if absent")] = None
+    scheduler: Annotated[Name | None, Field(description="one of the model's schedulers, see GET /models")] = None
+    output_format: OutputFormat = "png"
+
+
+class GenerationParameters(BaseModel):
+    """What is drawn: nothing left open, so that posting it again gives the same pictures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: Prompt
+    negative_prompt: Text
+    model: Name
+    width: Side
+    height: Side
+    num_inference_steps: Steps
+    guidance_scale: Guidance
+    num_images_per_prompt: ImageCount
+    seed: Seed
+    scheduler: Name
+    output_format: OutputFormat

@@ -1,0 +1,43 @@
+"""The atomic moves of a job, one Lua file each. Whatever a script does, it does entirely or not at all.
+
+Each runs behind prelude.lua and the constants of keys.py and job.py, so that a name is written once.
+The scripts name their keys themselves: Darkroom promises one Redis, not a cluster.
+"""
+
+import json
+from importlib.resources import files
+
+from contract import keys
+from contract.job import FIELDS, RQ_DATA
+
+_CONSTANTS: dict[str, str | int | dict[str, str] | tuple[str, ...]] = {
+    **{name: value for name, value in vars(keys).items() if name.isupper()},
+    "FIELDS": FIELDS,
+    "RQ_DATA": RQ_DATA,
+}
+
+
+def _lua(value: str | int | dict[str, str] | tuple[str, ...]) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"[{json.dumps(key)}] = {json.dumps(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "{" + ", ".join(json.dumps(item) for item in value) + "}"
+    return json.dumps(value)
+
+
+def _source(name: str) -> str:
+    folder = files("contract.scripts")
+    constants = "\n".join(f"local {key} = {_lua(value)}" for key, value in _CONSTANTS.items())
+    return "\n".join(
+        [constants, folder.joinpath("prelude.lua").read_text(), folder.joinpath(f"{name}.lua").read_text()]
+    )
+
+
+SUBMIT = _source("submit")
+FETCH = _source("fetch")
+CANCEL = _source("cancel")
+CLAIM = _source("claim")
+BEAT = _source("beat")
+FINISH = _source("finish")
+REAP = _source("reap")
+REMOVE = _source("remove")

@@ -1,0 +1,46 @@
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contract.errors import StoreError
+from contract.image_store import local_image_store
+
+
+def test_what_is_put_is_got(tmp_path: Path) -> None:
+    store = local_image_store(tmp_path / "images")
+    store.put("job/0.png", b"old")
+    store.put("job/0.png", b"new")
+    assert asyncio.run(store.get("job/0.png")) == b"new"
+    assert asyncio.run(store.get("job/1.png")) is None
+
+
+def test_removing_a_folder_leaves_the_others(tmp_path: Path) -> None:
+    store = local_image_store(tmp_path)
+    for key in ("a/0.png", "a/1.png", "ab/0.png"):
+        store.put(key, b"x")
+    asyncio.run(store.remove_all("a"))
+    asyncio.run(store.remove_all("a"))
+    assert [path.name for path in tmp_path.iterdir()] == ["ab"]
+
+
+def test_nothing_is_left_behind_by_a_put_that_found_no_room(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from contract.image_store import local_image_store\n"
+        "store = local_image_store(Path(sys.argv[1]))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "store.put('job/0.png', b'x' * 2000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "contract.errors.StoreError" in done.stderr
+    assert asyncio.run(local_image_store(tmp_path).get("job/0.png")) is None
+
+
+def test_a_store_in_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        local_image_store(tmp_path / "file")
