@@ -1,0 +1,1 @@
+"""The HTTP side: takes requests, shows jobs, hands out images. Knows nothing of torch."""

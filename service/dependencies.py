@@ -1,0 +1,29 @@
+"""What the routes work with, made once by create_app and handed to each route by FastAPI."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import redis.asyncio
+from fastapi import Depends, Request
+
+from contract.image_store import ImageStore
+from contract.model_catalog import ModelCatalog
+from service.job_queue import JobQueue
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The long-lived parts of one service process."""
+
+    client: redis.asyncio.Redis
+    queue: JobQueue
+    store: ImageStore
+    catalog: ModelCatalog
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+WithParts = Annotated[Parts, Depends(_parts)]

@@ -1,0 +1,98 @@
+"""How a request can end other than well. Each error carries its status and its stable code.
+
+    ServiceError
+    ├── InvalidJson             400 invalid_json
+    ├── OriginRefused           403 cross_origin_refused
+    ├── JobNotFound             404 job_not_found
+    ├── ImageNotFound           404 image_not_found
+    ├── BodyTooLarge            413 body_too_large
+    ├── UnsupportedMediaType    415 unsupported_media_type
+    ├── HostRefused             421 host_not_allowed
+    ├── ValidationFailed        422 validation_failed
+    └── Unavailable             503
+        ├── QueueUnavailable        queue_unavailable
+        └── StoreUnavailable        store_unavailable
+
+Knows nothing of how they are rendered: that is exception_handlers.
+"""
+
+from http import HTTPStatus
+
+from contract.errors import Refusal
+
+
+class ServiceError(Exception):
+    """A request that is answered with a problem document."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "internal_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.refusals: list[Refusal] = []
+        self.headers: dict[str, str] = {}
+
+
+class InvalidJson(ServiceError):
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid_json"
+
+
+class BodyTooLarge(ServiceError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(ServiceError):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_media_type"
+
+
+class ValidationFailed(ServiceError):
+    """`refusals` names every field that cannot be taken."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "validation_failed"
+
+    def __init__(self, refusals: list[Refusal]) -> None:
+        super().__init__("; ".join(f"{refusal.pointer or 'body'}: {refusal.detail}" for refusal in refusals))
+        self.refusals = refusals
+
+
+class HostRefused(ServiceError):
+    status = HTTPStatus.MISDIRECTED_REQUEST
+    code = "host_not_allowed"
+
+
+class OriginRefused(ServiceError):
+    status = HTTPStatus.FORBIDDEN
+    code = "cross_origin_refused"
+
+
+class JobNotFound(ServiceError):
+    status = HTTPStatus.NOT_FOUND
+    code = "job_not_found"
+
+
+class ImageNotFound(ServiceError):
+    status = HTTPStatus.NOT_FOUND
+    code = "image_not_found"
+
+
+class Unavailable(ServiceError):
+    """Something that the service needs does not answer; asking again later may do."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": "2"}
+
+
+class QueueUnavailable(Unavailable):
+    code = "queue_unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"

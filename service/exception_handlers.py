@@ -1,0 +1,86 @@
+"""Renders every error as problem+json (RFC 9457), the framework's own included.
+
+Knows statuses and codes; knows nothing of routes. What the client sent is never echoed.
+"""
+
+import logging
+from http import HTTPStatus
+
+import redis.exceptions
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from contract.errors import ParametersRefused, Refusal, StoreError
+from service.errors import QueueUnavailable, ServiceError, StoreUnavailable, ValidationFailed
+
+log = logging.getLogger("darkroom.service")
+
+PROBLEM_TYPE = "application/problem+json"
+_FRAMEWORK_CODES = {HTTPStatus.NOT_FOUND: "not_found", HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed"}
+
+
+def problem(error: ServiceError) -> JSONResponse:
+    """The problem document of an error."""
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": error.status.phrase,
+        "status": int(error.status),
+        "code": error.code,
+        "detail": error.detail,
+    }
+    if error.refusals:
+        document["errors"] = [refusal._asdict() for refusal in error.refusals]
+    return JSONResponse(document, int(error.status), error.headers, PROBLEM_TYPE)
+
+
+def install_exception_handlers(app: FastAPI) -> None:
+    """From here on no error leaves the app in any other form."""
+    app.exception_handler(ServiceError)(_service_error)
+    app.exception_handler(ParametersRefused)(_parameters_refused)
+    app.exception_handler(RequestValidationError)(_request_validation_error)
+    app.exception_handler(HTTPException)(_http_exception)
+    app.exception_handler(redis.exceptions.RedisError)(_redis_error)
+    app.exception_handler(StoreError)(_store_error)
+    app.exception_handler(Exception)(_unforeseen)
+
+
+async def _service_error(_: Request, error: ServiceError) -> JSONResponse:
+    return problem(error)
+
+
+async def _parameters_refused(_: Request, error: ParametersRefused) -> JSONResponse:
+    return problem(ValidationFailed(error.refusals))
+
+
+async def _request_validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+    refusals = [
+        Refusal("/" + "/".join(str(part) for part in item["loc"][1:]), f"{item['msg']} ({item['loc'][0]})")
+        for item in error.errors()
+    ]
+    return problem(ValidationFailed(refusals))
+
+
+async def _http_exception(_: Request, error: HTTPException) -> JSONResponse:
+    framework = ServiceError(error.detail)
+    framework.status = HTTPStatus(error.status_code)
+    framework.code = _FRAMEWORK_CODES.get(framework.status, f"http_{error.status_code}")
+    framework.headers = dict(error.headers or {})
+    return problem(framework)
+
+
+async def _redis_error(_: Request, error: Exception) -> JSONResponse:
+    log.warning("the queue does not answer: %s", error)
+    return problem(QueueUnavailable("The queue does not answer."))
+
+
+async def _store_error(_: Request, error: Exception) -> JSONResponse:
+    log.warning("the image store does not answer: %s", error)
+    return problem(StoreUnavailable("The image store does not answer."))
+
+
+async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
+    log.error("unforeseen error", exc_info=error)
+    return problem(ServiceError("An error that nobody foresaw; the service's log holds it."))

@@ -1,0 +1,53 @@
+"""GET /livez: the process answers. GET /readyz: what it needs answers too."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+
+from contract.errors import StoreError
+from service.dependencies import WithParts
+from service.workers import WorkerReport, read_workers
+
+router = APIRouter()
+
+
+class Liveness(BaseModel):
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(BaseModel):
+    """`unavailable` only for Redis or the store: without a worker jobs are taken and wait."""
+
+    status: Literal["ready", "unavailable"]
+    redis: str
+    store: str
+    workers: list[WorkerReport]
+
+
+@router.get("/livez", operation_id="livez", summary="Is the process alive")
+async def livez() -> Liveness:
+    return Liveness()
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Can jobs be taken, and who runs them",
+    responses={503: {"model": Readiness, "description": "Redis or the store does not answer."}},
+)
+async def readyz(parts: WithParts, response: Response) -> Readiness:
+    workers: list[WorkerReport] = []
+    redis, store = "ok", "ok"
+    try:
+        workers = await read_workers(parts.client)
+    except RedisError as error:
+        redis = f"does not answer ({type(error).__name__})"
+    try:
+        await parts.store.check()
+    except StoreError:
+        store = "does not take an image"
+    ready = redis == store == "ok"
+    response.status_code = 200 if ready else 503
+    return Readiness(status="ready" if ready else "unavailable", redis=redis, store=store, workers=workers)

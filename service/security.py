@@ -1,0 +1,65 @@
+"""Keeps web pages away from a service without keys: checks Host and Origin before any route.
+
+A page can make its visitor's browser send requests to a loopback address, and through DNS rebinding read the answers.
+Knows headers alone.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import HostRefused, OriginRefused, ServiceError
+from service.exception_handlers import problem
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class WebPageGuard:
+    """ASGI middleware. The Host must be loopback or allowed; an unsafe request must not come from another origin."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: frozenset[str]) -> None:
+        self.app = app
+        self.allowed_hosts = allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            error = self._refusal(scope["method"], Headers(scope=scope))
+            if error is not None:
+                await problem(error)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _refusal(self, method: str, headers: Headers) -> ServiceError | None:
+        host = headers.get("host", "")
+        if not self._allowed(host):
+            return HostRefused("The Host header must be a loopback address or listed in DARKROOM_ALLOWED_HOSTS.")
+        if method in _SAFE_METHODS:
+            return None
+        origin = headers.get("origin")
+        same_origin = origin is None or urlsplit(origin).netloc.lower() == host.lower()
+        if not same_origin or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return OriginRefused("A web page of another origin must not send this request.")
+        return None
+
+    def _allowed(self, host: str) -> bool:
+        name = _host_name(host)
+        return "*" in self.allowed_hosts or name in self.allowed_hosts or _is_loopback(name)
+
+
+def _host_name(host: str) -> str:
+    """The name or address in a Host header, without port and brackets; empty where it is malformed."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,42 @@
+import re
+
+from tests.conftest import Service
+
+
+def test_the_docs_page_asks_nobody_else_for_anything(service: Service) -> None:
+    page = service.http.get("/docs").text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)|url: ['"]([^'"]+)""", page)
+    files = [first or second for first, second in addresses]
+    assert len(files) == 4
+    for path in files:
+        assert path.startswith("/"), path
+        assert service.http.get(path).status_code == 200
+    assert '"validatorUrl": null' in page
+
+
+def test_the_contract_names_every_operation(service: Service) -> None:
+    document = service.http.get("/openapi.json").json()
+    operations = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
+    assert operations == {
+        "generate",
+        "get_job",
+        "cancel_job",
+        "get_image",
+        "head_image",
+        "list_models",
+        "livez",
+        "readyz",
+    }
+    assert "prompt" in str(document["paths"]["/generate"]["post"]["requestBody"])
+
+
+def test_the_models_on_offer_are_listed_with_defaults_and_limits(service: Service) -> None:
+    (model,) = service.http.get("/models").json()["models"]
+    assert (model["id"], model["default"]) == ("pocket", True)
+    assert model["defaults"]["num_inference_steps"] <= model["limits"]["num_inference_steps"]
+    assert model["defaults"]["scheduler"] in model["schedulers"]
+
+
+def test_unknown_paths_and_methods_are_problem_documents(service: Service) -> None:
+    for answer, status in ((service.http.get("/nope"), 404), (service.http.put("/generate"), 405)):
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")

@@ -1,0 +1,87 @@
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from contract import scripts
+from contract.worker_state import WorkerState
+from darkroom import valkey
+from tests.conftest import Service, end, start_service, stop_service, wait_until
+
+
+def beat(client: redis.Redis, name: str, **state: object) -> None:
+    text = WorkerState.model_validate({"pid": 1} | state).model_dump_json()
+    client.register_script(scripts.BEAT)(args=[name, text])
+
+
+def test_readiness_tells_of_every_worker(service: Service, client: redis.Redis) -> None:
+    beat(client, "a", state="loading")
+    beat(client, "b", state="ready", model="pocket", device="cpu")
+    beat(client, "c", state="failed", reason="no such folder")
+    beat(client, "d", state="ready")
+    client.hset("darkroom:workers", "d", f"{time.time() - 60} " + '{"state": "ready", "pid": 1}')
+    answer = service.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    workers = {worker["name"]: worker for worker in answer.json()["workers"]}
+    assert {name: worker["state"] for name, worker in workers.items()} == {
+        "a": "loading",
+        "b": "ready",
+        "c": "failed",
+        "d": "lost",
+    }
+    assert workers["c"]["reason"] == "no such folder"
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> subprocess.Popen[bytes]:
+    binary = valkey.find_binary()
+    assert binary is not None
+    process = subprocess.Popen(valkey.command(binary, tmp_path))
+    wait_until(lambda: valkey.answers(valkey.socket_path(tmp_path)))
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_without_redis_the_service_lives_and_says_what_is_missing(
+    own_valkey: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals
+) -> None:
+    service = start_service(f"unix://{valkey.socket_path(tmp_path)}", tmp_path)
+    try:
+        assert service.http.get("/readyz").status_code == 200
+        own_valkey.send_signal(number)
+        ready = service.http.get("/readyz")
+        assert (ready.status_code, ready.json()["status"], ready.json()["store"]) == (503, "unavailable", "ok")
+        assert service.http.get("/livez").status_code == 200
+        submitted = service.http.post("/generate", json={"prompt": "a"})
+        assert (submitted.status_code, submitted.json()["code"]) == (503, "queue_unavailable")
+        assert int(submitted.headers["retry-after"]) > 0
+    finally:
+        own_valkey.send_signal(signal.SIGCONT)
+        end(own_valkey)
+        stop_service(service)
+
+
+def test_the_service_is_small_quick_and_without_torch(redis_url: str, tmp_path: Path) -> None:
+    started = time.monotonic()
+    fresh = start_service(redis_url, tmp_path)
+    seconds = time.monotonic() - started
+    status = Path(f"/proc/{fresh.process.pid}/status").read_text()
+    maps = Path(f"/proc/{fresh.process.pid}/maps").read_text()
+    stop_service(fresh)
+    resident = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    assert resident < 150 * 1024, f"{resident} kB"
+    assert "torch" not in maps
+    # The promise is two seconds; loaded machines of continuous integration get more.
+    assert seconds < 10, f"{seconds:.1f} s to the first /livez"
+
+
+def test_an_error_that_nobody_foresaw_is_a_problem_without_a_traceback(service: Service, client: redis.Redis) -> None:
+    job_id = "0" * 32
+    client.hset(f"rq:job:{job_id}", mapping={"status": "unheard of"})
+    answer = service.http.get(f"/jobs/{job_id}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "Traceback" not in answer.text
+    assert "unheard of" not in answer.text
