@@ -1,0 +1,248 @@
+"""The real worker process around a stub pipeline: every way a job can end, and every way a worker can."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from contract import scripts
+from contract.job import Job, JobStatus, stored_images
+from darkroom import valkey
+from tests.conftest import ROOT, end, wait_until
+from tests.contract.test_scripts import PARAMETERS, Line
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a worker; every one that is left is killed in the end."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start_worker(name: str = "w", **environment: str) -> subprocess.Popen[bytes]:
+        variables = {"REDIS_URL": redis_url, "DATA_DIR": str(tmp_path), "WORKER_NAME": name} | environment
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.stub_worker"],
+            cwd=ROOT,
+            env=os.environ | {f"DARKROOM_{key}": value for key, value in variables.items()},
+        )
+        processes.append(process)
+        return process
+
+    yield start_worker
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            end(process, signal.SIGKILL)
+
+
+@pytest.fixture
+def line(client: redis.Redis) -> Line:
+    return Line(client)
+
+
+def submit(line: Line, job_id: str, prompt: str = "a fox", timeout: float = 60, **changes: Any) -> None:
+    parameters = PARAMETERS.model_copy(update={"prompt": prompt} | changes)
+    line.run(scripts.SUBMIT, job_id, parameters.model_dump_json(), timeout, 3600, prompt)
+
+
+def reach(line: Line, job_id: str, status: JobStatus, seconds: float = 20) -> Job:
+    def arrived() -> Job | None:
+        job = line.fetch(job_id)
+        return job if job.status is status else None
+
+    job: Job = wait_until(arrived, seconds)
+    return job
+
+
+def running(line: Line, job_id: str, step: int = 1) -> None:
+    """Waits until the job has shown that many steps."""
+    wait_until(lambda: (progress := line.fetch(job_id).progress) and progress.step >= step, 20)
+
+
+def test_a_job_ends_with_its_pictures_stored(start: Start, line: Line, tmp_path: Path) -> None:
+    submit(line, "a", num_images_per_prompt=3, seed=40)
+    start()
+    job = reach(line, "a", JobStatus.SUCCEEDED)
+    assert job.attempts == 1
+    assert [(image.index, image.seed) for image in job.images] == [(0, 40), (1, 41), (2, 42)]
+    stored = stored_images.validate_json(line.client.hget("rq:job:a", "images") or "")
+    for image in stored:
+        content = (tmp_path / "images" / image.key).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == image.sha256
+        assert len(content) == image.size_bytes
+    assert job.timings.store_seconds is not None
+    assert line.leftovers() == set()
+
+
+def test_a_worker_killed_mid_job_loses_nothing(start: Start, line: Line) -> None:
+    submit(line, "a", "steps 40")
+    submit(line, "b")
+    first = start()
+    running(line, "a")
+    end(first, signal.SIGKILL)
+    assert line.fetch("a").status is JobStatus.RUNNING
+    start()
+    job = reach(line, "a", JobStatus.SUCCEEDED)
+    assert job.attempts == 2
+    assert len(job.images) == 1
+    assert reach(line, "b", JobStatus.SUCCEEDED).attempts == 1
+    assert line.leftovers() == set()
+
+
+def test_a_job_that_kills_its_worker_three_times_fails_and_its_neighbours_do_not(start: Start, line: Line) -> None:
+    submit(line, "poison", "die")
+    submit(line, "good")
+    for _ in range(3):
+        assert start().wait(30) == -signal.SIGKILL
+    start()
+    assert reach(line, "good", JobStatus.SUCCEEDED).attempts == 1
+    job = line.fetch("poison")
+    assert (job.status, job.attempts) == (JobStatus.FAILED, 3)
+    assert job.error is not None
+    assert job.error.code == "worker_crashed"
+
+
+def test_a_frozen_worker_loses_its_job_and_its_late_result(start: Start, line: Line) -> None:
+    submit(line, "a", "steps 20")
+    frozen = start("frozen")
+    running(line, "a")
+    frozen.send_signal(signal.SIGSTOP)
+    line.expire_leases()
+    line.run(scripts.REAP, "expired")
+    start("other")
+    job = reach(line, "a", JobStatus.SUCCEEDED)
+    assert job.attempts == 2
+    images = line.client.hget("rq:job:a", "images")
+    frozen.send_signal(signal.SIGCONT)
+    submit(line, "b")
+    reach(line, "b", JobStatus.SUCCEEDED)
+    time.sleep(1.5)
+    assert line.client.hget("rq:job:a", "images") == images
+    assert line.fetch("a") == job
+
+
+def test_a_running_job_is_canceled_at_its_next_step(start: Start, line: Line) -> None:
+    submit(line, "a", "steps 400")
+    start()
+    running(line, "a")
+    line.cancel("a")
+    job = reach(line, "a", JobStatus.CANCELED, 5)
+    assert job.images == []
+
+
+def test_a_job_past_its_deadline_fails(start: Start, line: Line) -> None:
+    submit(line, "a", "steps 400", timeout=0.5)
+    start()
+    job = reach(line, "a", JobStatus.FAILED, 10)
+    assert job.error is not None
+    assert job.error.code == "deadline_exceeded"
+
+
+def test_an_idle_worker_stops_on_a_signal(start: Start, line: Line) -> None:
+    worker = start()
+    submit(line, "a")
+    reach(line, "a", JobStatus.SUCCEEDED)
+    assert end(worker, signal.SIGTERM) == 0
+    assert not line.client.smembers("rq:workers")
+
+
+def test_a_busy_worker_finishes_its_job_first(start: Start, line: Line) -> None:
+    submit(line, "a", "steps 20")
+    submit(line, "b")
+    worker = start()
+    running(line, "a")
+    assert end(worker, signal.SIGTERM) == 0
+    assert line.fetch("a").status is JobStatus.SUCCEEDED
+    assert line.fetch("b").status is JobStatus.QUEUED
+
+
+def test_a_busy_worker_puts_its_job_back_when_its_grace_is_over(start: Start, line: Line) -> None:
+    submit(line, "a", "steps 400")
+    submit(line, "b")
+    worker = start(SHUTDOWN_GRACE_SECONDS="0.2")
+    running(line, "a")
+    assert end(worker, signal.SIGTERM) == 0
+    assert [(line.fetch(name).status, line.fetch(name).queue_position) for name in "ab"] == [
+        (JobStatus.QUEUED, 1),
+        (JobStatus.QUEUED, 2),
+    ]
+    assert not line.client.hexists("rq:job:a", "crashes")
+
+
+def test_a_record_that_the_service_did_not_write_is_never_run(start: Start, line: Line, tmp_path: Path) -> None:
+    submit(line, "forged")
+    line.client.hset("rq:job:forged", "data", f'["os.system",null,["touch {tmp_path}/owned"],{{}}]')
+    submit(line, "bent")
+    line.client.hset("rq:job:bent", "parameters", '{"prompt": 1}')
+    start()
+    wait_until(lambda: all(line.client.hget(f"rq:job:{name}", "error_code") for name in ("forged", "bent")))
+    assert {line.client.hget(f"rq:job:{name}", "error_code") for name in ("forged", "bent")} == {"invalid_job"}
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_store_that_takes_nothing_fails_the_job_and_not_the_worker(start: Start, line: Line, tmp_path: Path) -> None:
+    start()
+    submit(line, "a", "steps 10")
+    running(line, "a")
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    (tmp_path / "images").rmdir()
+    (tmp_path / "images").write_text("in the way")
+    job = reach(line, "a", JobStatus.FAILED)
+    assert job.error is not None
+    assert job.error.code == "storage_unavailable"
+    (tmp_path / "images").unlink()
+    submit(line, "b")
+    reach(line, "b", JobStatus.SUCCEEDED)
+
+
+def test_two_workers_cannot_share_a_name(start: Start, line: Line) -> None:
+    start("twin")
+    submit(line, "a")
+    reach(line, "a", JobStatus.SUCCEEDED)
+    assert start("twin").wait(30) == 1
+
+
+def test_two_workers_share_the_line_and_run_each_job_once(start: Start, line: Line) -> None:
+    for number in range(40):
+        submit(line, f"job{number}", "steps 1")
+    start("one")
+    start("two")
+    jobs = [reach(line, f"job{number}", JobStatus.SUCCEEDED) for number in range(40)]
+    assert {job.attempts for job in jobs} == {1}
+    assert {line.client.hget(f"rq:job:{job.id}", "worker_name") for job in jobs} == {"one", "two"}
+
+
+def test_a_worker_outlives_an_outage_of_redis_in_the_middle_of_a_job(tmp_path: Path, start: Start) -> None:
+    binary = valkey.find_binary()
+    assert binary is not None
+    folder = tmp_path / "own"
+    folder.mkdir()
+    path = valkey.socket_path(folder)
+
+    def run_valkey() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(valkey.command(binary, folder))
+        wait_until(lambda: valkey.answers(path))
+        return process
+
+    server = run_valkey()
+    with redis.Redis.from_url(f"unix://{path}", decode_responses=True) as client:
+        line = Line(client)
+        submit(line, "a", "steps 40")
+        start(REDIS_URL=f"unix://{path}")
+        running(line, "a")
+        end(server, signal.SIGKILL)
+        time.sleep(3)
+        server = run_valkey()
+        job = reach(line, "a", JobStatus.SUCCEEDED)
+        assert job.attempts == 1
+    end(server)

@@ -1,0 +1,1 @@
+"""The GPU side: takes jobs from the line, draws, stores, finishes. Knows nothing of HTTP."""

@@ -1,0 +1,84 @@
+"""The beat thread: shows the worker's state, renews its leases, carries progress out and cancel requests in.
+
+Has its own connection, so that neither a long step nor a slow Redis holds up the other. Knows nothing of diffusion.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.exceptions import RedisError
+
+from contract import scripts
+from contract.worker_state import WorkerState
+from worker.execution import Execution
+
+log = logging.getLogger("darkroom.worker")
+
+BUSY_SECONDS = 0.2
+IDLE_SECONDS = 1.5
+HANG_SECONDS = 30
+"""A step that has not come back this long after the deadline never will: the process ends, and its job is retried."""
+HANG_EXIT_CODE = 70
+
+
+class Beat:
+    """Beats until closed. `state` may be replaced at any time; the next beat shows it."""
+
+    def __init__(self, client: redis.Redis, worker_name: str, state: WorkerState) -> None:
+        self.state = state
+        self._worker_name = worker_name
+        self._script = client.register_script(scripts.BEAT)
+        self._executions: tuple[Execution, ...] = ()
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def holding(self, execution: Execution) -> Iterator[None]:
+        """Renews the execution's lease for the length of the block."""
+        self._executions = (*self._executions, execution)
+        self._wake.set()
+        try:
+            yield
+        finally:
+            self._executions = tuple(other for other in self._executions if other is not execution)
+
+    def show(self, state: WorkerState) -> None:
+        """Shows a new state now. Raises RedisError."""
+        self.state = state
+        self._beat()
+
+    def close(self) -> None:
+        """The last beat is over when this returns."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                self._beat()
+            except RedisError as error:
+                log.warning("beat: %s", error)
+            self._end_if_hung()
+            self._wake.wait(BUSY_SECONDS if self._executions else IDLE_SECONDS)
+            self._wake.clear()
+
+    def _beat(self) -> None:
+        executions = self._executions
+        arguments = [str(part) for each in executions for part in (each.member, each.step, each.total)]
+        answers = self._script(args=[self._worker_name, self.state.model_dump_json(), *arguments])
+        for execution, answer in zip(executions, answers, strict=True):
+            execution.lost = execution.lost or answer == 0
+            execution.canceled = execution.canceled or answer == 2
+
+    def _end_if_hung(self) -> None:
+        if any(time.monotonic() > execution.deadline + HANG_SECONDS for execution in self._executions):
+            log.critical("a step has hung for %d seconds past its deadline: the process ends", HANG_SECONDS)
+            os._exit(HANG_EXIT_CODE)

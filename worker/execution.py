@@ -1,0 +1,60 @@
+"""One claim of a job: what the denoising loop, the beat and the finish share about it. Does no I/O."""
+
+import time
+from dataclasses import dataclass, field
+
+from contract.errors import DeadlineExceeded
+
+
+class Interrupted(Exception):
+    """The run is over for a reason that is not the job's failure.
+
+    Interrupted
+    ├── JobCanceled       the client asked for it
+    ├── LeaseLost         another worker may have the job: whatever this one has is dropped
+    └── WorkerStopping    the job goes back in line
+    """
+
+
+class JobCanceled(Interrupted):
+    """See Interrupted."""
+
+
+class LeaseLost(Interrupted):
+    """See Interrupted."""
+
+
+class WorkerStopping(Interrupted):
+    """See Interrupted."""
+
+
+@dataclass
+class Execution:
+    """The beat thread sets `canceled` and `lost`, the denoising loop `step` and `total`; each is one assignment."""
+
+    job_id: str
+    execution_id: str
+    timeout_seconds: float
+    step: int = 0
+    total: int = 0
+    canceled: bool = False
+    lost: bool = False
+    deadline: float = field(init=False)
+    """On the monotonic clock."""
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.timeout_seconds
+
+    @property
+    def member(self) -> str:
+        """As the scripts name it."""
+        return f"{self.job_id}:{self.execution_id}"
+
+    def check(self) -> None:
+        """Raises what ends the run early: LeaseLost, JobCanceled or DeadlineExceeded."""
+        if self.lost:
+            raise LeaseLost
+        if self.canceled:
+            raise JobCanceled
+        if time.monotonic() > self.deadline:
+            raise DeadlineExceeded(f"The job ran longer than {self.timeout_seconds:g} seconds.")

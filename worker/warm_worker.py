@@ -1,0 +1,203 @@
+"""WarmWorker: takes a job under a lease, has it drawn, stores the images, finishes.
+
+Keeps RQ's queue, job hash, registries and worker record, so that RQ's tools see it; replaces RQ's dequeue, signals,
+heartbeats and finish. Never calls a function named by a job. Knows nothing of torch: drawing is handed in.
+"""
+
+import hashlib
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Protocol
+from uuid import uuid4
+
+import redis
+from PIL.Image import Image
+from pydantic import ValidationError
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+from rq.worker.base import WorkerStatus
+
+from contract import keys, scripts
+from contract.errors import JobFailed, JobRefused, StorageUnavailable, StoreError
+from contract.image_file import CONTENT_TYPES, encode_image
+from contract.image_store import ImageStore
+from contract.job import RQ_DATA, StoredImage, Timings, stored_images
+from contract.parameters import GenerationParameters
+from worker.beat import Beat
+from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
+
+log = logging.getLogger("darkroom.worker")
+
+_BLOCK_SECONDS = 1
+_HEARTBEAT_SECONDS = 30.0
+_BOOKKEEPING_TTL_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The images of one job, in the order of their index, and where the time went."""
+
+    images: list[Image]
+    denoise_seconds: float
+    decode_seconds: float
+
+
+OnStep = Callable[[int, int], None]
+"""Called with the steps done and the steps in all; what it raises ends the run."""
+
+
+class Draw(Protocol):
+    """Draws the images of one job. Raises JobFailed, and whatever `on_step` raises."""
+
+    def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn: ...
+
+
+class WarmWorker(SimpleWorker):
+    """One process, one job at a time."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        name: str,
+        draw: Draw,
+        store: ImageStore,
+        beat: Beat,
+        shutdown_grace_seconds: float,
+    ) -> None:
+        super().__init__(
+            [keys.QUEUE_NAME],
+            name=name,
+            connection=client,
+            serializer=JSONSerializer,
+            worker_ttl=_BOOKKEEPING_TTL_SECONDS,
+        )
+        self._draw = draw
+        self._store = store
+        self._beat = beat
+        self._shutdown_grace_seconds = shutdown_grace_seconds
+        self._signals = 0
+        self._stop_at = float("inf")
+        self._heard_at = 0.0
+        self._claim = client.register_script(scripts.CLAIM)
+        self._finish = client.register_script(scripts.FINISH)
+        self._reap = client.register_script(scripts.REAP)
+
+    def work(self) -> None:  # type: ignore[override]  # none of RQ's options has a meaning here
+        """Takes jobs until a signal asks it to stop. Raises RedisError when Redis stays away."""
+        signal.signal(signal.SIGTERM, self._note_signal)
+        signal.signal(signal.SIGINT, self._note_signal)
+        self.connection.delete(self.key)  # a former process of this name; its jobs went back when this one started
+        self.register_birth()  # type: ignore[no-untyped-call]
+        self.set_state(WorkerStatus.IDLE)
+        while not self._signals:
+            claims = self._claim(args=[self.name, uuid4().hex])
+            for claim in claims:
+                self._run(*claim)
+            if not claims:
+                self._keep_rq_record()
+                self._wait_for_head()
+        self.register_death()  # type: ignore[no-untyped-call]
+
+    def _set_connection(self, connection: redis.Redis) -> redis.Redis:
+        """RQ would stretch the socket timeout of a client that is handed in to minutes."""
+        return connection
+
+    def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
+        # Only notes it: RQ's own handlers raise inside a read and leave the connection out of step.
+        self._signals += 1
+        self._stop_at = min(self._stop_at, time.monotonic() + self._shutdown_grace_seconds)
+
+    def _wait_for_head(self) -> None:
+        """Blocks until there is a head of the line, for a second at most; leaves it where it is."""
+        self.connection.blmove(keys.QUEUE, keys.QUEUE, _BLOCK_SECONDS, "LEFT", "LEFT")
+
+    def _keep_rq_record(self) -> None:
+        if time.monotonic() > self._heard_at + _HEARTBEAT_SECONDS:
+            self._heard_at = time.monotonic()
+            self.heartbeat()
+
+    def _run(self, job_id: bytes, execution_id: bytes, data: bytes, parameters: bytes, timeout: bytes) -> None:
+        execution = Execution(job_id.decode(), execution_id.decode(), float(timeout))
+        with self._beat.holding(execution):
+            try:
+                self._end(execution, "finished", self._result(execution, data, parameters))
+            except JobFailed as error:
+                log.warning("job %s failed: %s: %s", execution.job_id, error.code, error)
+                self._end(execution, "failed", {"error_code": error.code, "error_detail": str(error)})
+            except JobCanceled:
+                self._end(execution, "canceled", {})
+            except WorkerStopping:
+                log.info("job %s goes back in line", execution.job_id)
+                self._reap(args=["released", self.name, execution.member])
+            except LeaseLost:
+                log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)
+
+    def _result(self, execution: Execution, data: bytes, parameters_json: bytes) -> dict[str, str]:
+        """The fields that a succeeded job gets."""
+        if data.decode(errors="replace") != RQ_DATA:
+            raise JobRefused("The job's record was not written by the service.")
+        try:
+            parameters = GenerationParameters.model_validate_json(parameters_json)
+        except ValidationError as error:
+            raise JobRefused("The job's parameters are not ones that the service accepts.") from error
+
+        def on_step(step: int, total: int) -> None:
+            execution.step, execution.total = step, total
+            execution.check()
+            if self._signals > 1 or time.monotonic() > self._stop_at:
+                raise WorkerStopping
+
+        drawn = self._draw(parameters, on_step)
+        started = time.monotonic()
+        images = self._save(execution, parameters, drawn.images)
+        timings = Timings(
+            denoise_seconds=round(drawn.denoise_seconds, 6),
+            decode_seconds=round(drawn.decode_seconds, 6),
+            store_seconds=round(time.monotonic() - started, 6),
+        )
+        return {
+            "images": stored_images.dump_json(images).decode(),
+            "timings": timings.model_dump_json(exclude_none=True),
+            "step": str(execution.step),
+            "total": str(execution.total),
+        }
+
+    def _save(self, execution: Execution, parameters: GenerationParameters, images: list[Image]) -> list[StoredImage]:
+        saved = []
+        for index, image in enumerate(images):
+            seed = parameters.seed + index
+            content = encode_image(image, parameters, seed)
+            # The execution's id keeps a worker that lost its lease from writing over another's picture.
+            key = f"{execution.job_id}/{execution.execution_id}-{index}.{parameters.output_format}"
+            try:
+                self._store.put(key, content)
+            except StoreError as error:
+                log.error("the image store failed: %s", error)
+                raise StorageUnavailable("The image store did not take the pictures.") from error
+            saved.append(
+                StoredImage(
+                    key=key,
+                    seed=seed,
+                    width=image.width,
+                    height=image.height,
+                    content_type=CONTENT_TYPES[parameters.output_format],
+                    size_bytes=len(content),
+                    sha256=hashlib.sha256(content).hexdigest(),
+                )
+            )
+        return saved
+
+    def _end(self, execution: Execution, status: str, fields: dict[str, str]) -> None:
+        pairs = [part for pair in fields.items() for part in pair]
+        if not self._finish(args=[execution.member, self.name, status, *pairs]):
+            log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)
+
+
+def reap_former_life(client: redis.Redis, name: str) -> None:
+    """Puts the jobs of a dead process of this name back in line. Only safe while nobody else lives under the name."""
+    for outcome in client.register_script(scripts.REAP)(args=["worker", name]):
+        log.warning("a former worker of this name died: job %s", outcome.decode())
