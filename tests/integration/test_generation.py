@@ -1,0 +1,94 @@
+"""The main job: a prompt in, a real picture of the bundled model out."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import wait_until
+from tests.integration.conftest import Serve
+
+PROMPT = "a photo of a panda on a red background"
+
+
+def pixels(content: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image.convert("RGB"), np.int16)
+
+
+def test_a_prompt_becomes_a_picture(serve: Serve) -> None:
+    job = serve.end_of(serve.submit(prompt=PROMPT, seed=1))
+    (image,) = job["images"]
+    picture = pixels(serve.http.get(image["url"]).content)
+    assert picture.shape == (image["height"], image["width"], 3) == (128, 128, 3)
+    assert job["progress"] == {"step": 20, "total": 20}
+    assert job["attempts"] == 1
+    assert all(seconds > 0 for seconds in job["timings"].values())
+
+
+@pytest.mark.parametrize(("colour", "strongest"), [("red", 0), ("green", 1), ("blue", 2)])
+def test_the_background_has_the_colour_that_was_asked_for(serve: Serve, colour: str, strongest: int) -> None:
+    (content,) = serve.images(prompt=f"a photo of a panda on a {colour} background", seed=3)
+    border = np.concatenate([pixels(content)[:6].reshape(-1, 3), pixels(content)[-6:].reshape(-1, 3)])
+    assert int(border.mean(0).argmax()) == strongest
+
+
+def test_the_prompt_the_guidance_and_the_seed_each_change_the_picture(serve: Serve) -> None:
+    base = {"prompt": PROMPT, "seed": 5, "num_inference_steps": 4}
+    first = serve.images(**base)
+    changes = ({"prompt": "a photo of a rocket"}, {"guidance_scale": 1.5}, {"seed": 6}, {"negative_prompt": "red"})
+    for change in changes:
+        assert serve.images(**(base | change)) != first, change
+
+
+def test_the_same_request_gives_the_same_bytes(serve: Serve) -> None:
+    request = {"prompt": PROMPT, "seed": 11, "num_images_per_prompt": 2, "num_inference_steps": 8}
+    assert serve.images(**request) == serve.images(**request)
+
+
+def test_image_i_is_the_picture_of_a_single_request_with_the_next_seed(serve: Serve) -> None:
+    together = serve.images(prompt=PROMPT, seed=20, num_images_per_prompt=3, num_inference_steps=8)
+    for index, content in enumerate(together):
+        (alone,) = serve.images(prompt=PROMPT, seed=20 + index, num_inference_steps=8)
+        assert np.abs(pixels(content) - pixels(alone)).max() <= 1
+    assert len(set(together)) == 3
+
+
+@pytest.mark.parametrize("scheduler", ["DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler"])
+def test_every_scheduler_on_offer_keeps_a_black_background_black(serve: Serve, scheduler: str) -> None:
+    (content,) = serve.images(prompt="a photo of a panda on a black background", scheduler=scheduler, seed=2)
+    assert pixels(content)[:6].mean() < 60
+
+
+@pytest.mark.parametrize("size", [(64, 64), (256, 128), (136, 72)])
+def test_other_sizes_are_drawn_at_that_size(serve: Serve, size: tuple[int, int]) -> None:
+    width, height = size
+    (content,) = serve.images(width=width, height=height, num_inference_steps=2)
+    assert pixels(content).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize(("output_format", "magic"), [("jpeg", b"\xff\xd8\xff"), ("webp", b"RIFF")])
+def test_other_formats_are_what_they_say(serve: Serve, output_format: str, magic: bytes) -> None:
+    job = serve.end_of(serve.submit(output_format=output_format, num_inference_steps=2))
+    answer = serve.http.get(job["images"][0]["url"])
+    assert answer.content.startswith(magic)
+    assert answer.headers["content-type"] == f"image/{output_format}"
+
+
+def test_parameters_read_from_a_png_draw_it_again(serve: Serve) -> None:
+    (content,) = serve.images(prompt=PROMPT, seed=31, num_inference_steps=6)
+    with Image.open(io.BytesIO(content)) as image:
+        text = image.info["parameters"]
+    assert text.splitlines()[0] == PROMPT
+    assert "Steps: 6, Sampler: DDIMScheduler, CFG scale: 4.0, Seed: 31, Size: 128x128" in text
+    assert serve.images(prompt=PROMPT, seed=31, num_inference_steps=6) == [content]
+
+
+def test_a_running_job_shows_its_progress_and_can_be_canceled(serve: Serve) -> None:
+    job_id = serve.submit(num_inference_steps=100, num_images_per_prompt=8)
+    wait_until(lambda: (serve.job(job_id)["progress"] or {"step": 0})["step"] > 0, 30)
+    assert serve.http.post(f"/jobs/{job_id}/cancel").status_code == 200
+    job = serve.job(job_id, wait=30)
+    assert (job["status"], job["images"]) == ("canceled", [])
+    assert 0 < job["progress"]["step"] < 100
