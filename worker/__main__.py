@@ -39,6 +39,15 @@ class Loaded:
     device: str
 
 
+_LIBRARIES = {
+    "DIFFUSERS_DISABLE_REMOTE_CODE": "true",
+    "DIFFUSERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+"""Read by the libraries when they are imported: no code from a model, no reports, no chatter."""
+
+
 Load = Callable[[ModelCatalog, WorkerSettings], Loaded]
 
 
@@ -57,6 +66,7 @@ def load_default_model(catalog: ModelCatalog, settings: WorkerSettings) -> Loade
 def main(load: Load = load_default_model) -> int:
     """The exit code: 0 after a signal, 1 where the worker cannot work; the supervisor starts another."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
+    os.environ.update(_LIBRARIES)
     settings = WorkerSettings()
     try:
         with _exclusive(settings):

@@ -45,7 +45,8 @@ class MemoryPlan:
         vae = getattr(pipeline, "vae", None)
         if vae is not None and hasattr(vae, "enable_slicing"):
             vae.enable_slicing()
-            vae.enable_tiling()
+            if self.device != "cpu":
+                vae.enable_tiling()  # on a CPU the seams would cost more than the memory is worth
 
 
 def choose_device(choice: DeviceChoice) -> str:

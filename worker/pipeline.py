@@ -11,7 +11,14 @@ from typing import Any
 import diffusers
 import transformers
 from diffusers import AutoPipelineForText2Image
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 from contract.errors import CatalogError
 from contract.model_catalog import Model
@@ -22,7 +29,6 @@ from worker.settings import WorkerSettings
 log = logging.getLogger("darkroom.worker")
 
 for library in (diffusers, transformers):
-    library.utils.logging.set_verbosity_error()
     library.utils.logging.disable_progress_bar()
 
 
@@ -41,6 +47,8 @@ def load_pipeline(model: Model, settings: WorkerSettings) -> WarmPipeline:
     """Loads and lays out a model. Raises CatalogError that names the model and says what to do."""
     device = choose_device(settings.device)
     plan = plan_memory(settings.memory, device, _weight_bytes(model), settings.attention_slicing)
+    if not Path(model.source).is_dir():
+        _reach_hub(model)
     try:
         pipeline = AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
             model.source,
@@ -50,19 +58,7 @@ def load_pipeline(model: Model, settings: WorkerSettings) -> WarmPipeline:
             use_safetensors=True,
             low_cpu_mem_usage=True,
         )
-    except GatedRepoError as error:
-        raise CatalogError(
-            f"model {model.id!r}: {model.source} is gated: accept its licence on its page, then set HF_TOKEN"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise CatalogError(
-            f"model {model.id!r}: {model.source} is neither a folder here nor a repository that can be seen on the hub"
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError) as error:
-        raise CatalogError(_offline(model)) from error
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
-        if not Path(model.source).is_dir() and "connect" in str(error).lower():
-            raise CatalogError(_offline(model)) from error
         raise CatalogError(f"model {model.id!r}: {model.source} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
     plan.apply(pipeline)
@@ -72,11 +68,22 @@ def load_pipeline(model: Model, settings: WorkerSettings) -> WarmPipeline:
     return WarmPipeline(model, pipeline, scheduler_config, plan)
 
 
-def _offline(model: Model) -> str:
-    return (
-        f"model {model.id!r}: {model.source} is not on this machine and the hub cannot be reached: "
-        "connect once so that it can be downloaded, or set `source` to a folder that holds it"
-    )
+def _reach_hub(model: Model) -> None:
+    """Fetches the smallest file of a hub model: diffusers hides why it cannot be had."""
+    name = f"model {model.id!r}: {model.source}"
+    try:
+        hf_hub_download(model.source, "model_index.json", revision=model.revision)
+    except GatedRepoError as error:
+        raise CatalogError(f"{name} is gated: accept its licence on its page, then set HF_TOKEN") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise CatalogError(
+            f"{name} is neither a folder here nor a repository on the hub that can be seen with this HF_TOKEN"
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise CatalogError(
+            f"{name} is not on this machine and the hub cannot be reached: connect once so that it can be downloaded, "
+            "or set `source` to a folder that holds it"
+        ) from error
 
 
 def _weight_bytes(model: Model) -> int:
