@@ -88,7 +88,7 @@ StartServe = Callable[..., Serve]
 def start_serve(data_dir: Path, **environment: str) -> Serve:
     port = free_port()
     log = data_dir.parent / f"{data_dir.name}-{port}.log"
-    command = ["-m", "darkroom.command", "serve", "--port", str(port), "--data-dir", str(data_dir), "--device", "cpu"]
+    command = ["-m", "darkroom", "serve", "--port", str(port), "--data-dir", str(data_dir), "--device", "cpu"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command],

@@ -1,0 +1,5 @@
+"""`python -m darkroom`: the `darkroom` command."""
+
+from darkroom.command import main
+
+main()

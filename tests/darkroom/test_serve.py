@@ -1,0 +1,62 @@
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+
+from darkroom import valkey
+from tests.conftest import ROOT, end, free_port, wait_until
+
+
+def serve(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "darkroom", "serve", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = serve("--port", str(port), "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = serve("--port", str(free_port()), "--data-dir", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert f"the data folder {tmp_path / 'file'} cannot be used" in done.stderr
+
+
+def test_an_unknown_device_is_refused() -> None:
+    done = serve("--device", "tpu")
+    assert done.returncode == 2
+    assert "--device" in done.stderr
+
+
+def test_the_socket_of_a_deep_folder_is_short_enough(tmp_path: Path) -> None:
+    assert valkey.socket_path(tmp_path / "data") == tmp_path / "data" / "valkey.sock"
+    deep = tmp_path / ("deep" * 30)
+    assert len(bytes(valkey.socket_path(deep))) <= 103
+    assert valkey.socket_path(deep) != valkey.socket_path(tmp_path / ("deep" * 31))
+
+
+def test_valkey_keeps_what_was_written_through_a_kill(tmp_path: Path) -> None:
+    binary = valkey.find_binary()
+    assert binary is not None
+    path = valkey.socket_path(tmp_path)
+    for expected in (0, 500):
+        process = subprocess.Popen(valkey.command(binary, tmp_path))
+        wait_until(lambda: valkey.answers(path))
+        with redis.Redis(unix_socket_path=str(path)) as client:
+            assert client.llen("line") == expected
+            for number in range(500):
+                client.rpush("line", number)
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        end(process, signal.SIGKILL)
+    assert path.stat().st_mode & 0o077 == 0

@@ -1,0 +1,37 @@
+"""The rules that no linter knows."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("contract", "service", "worker", "darkroom")
+SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def test_the_service_imports_neither_torch_nor_rq() -> None:
+    script = "import sys, service.__main__; print([n for n in ('torch', 'diffusers', 'rq', 'PIL') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_settings_read_the_environment(path: Path) -> None:
+    reads = re.findall(r"os\.getenv|os\.environ(?:\[|\.get)", path.read_text())
+    assert not reads or path.name == "settings.py"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_and_stays_within_a_reader_s_reach(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith('"""') or not text
+    assert text.count("\n") <= 300
+
+
+def test_every_room_is_packaged() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    for folder in {path.parent for path in SOURCES if path.name == "__init__.py"}:
+        assert f'"{".".join(folder.relative_to(ROOT).parts)}"' in pyproject
