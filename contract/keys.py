@@ -8,6 +8,7 @@ QUEUE_NAME = "darkroom"
 JOB_PREFIX = "rq:job:"
 QUEUE = f"rq:queue:{QUEUE_NAME}"
 QUEUES = "rq:queues"
+WORKER_PREFIX = "rq:worker:"
 STARTED = f"rq:wip:{QUEUE_NAME}"
 REGISTRIES = {
     "finished": f"rq:finished:{QUEUE_NAME}",

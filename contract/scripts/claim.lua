@@ -24,6 +24,7 @@ for index = 2, #ARGV do
   redis.call('SADD', EXECUTIONS_PREFIX .. worker, execution)
   redis.call('HSET', key, 'status', 'started', 'started_at', iso(time), 'worker_name', worker)
   redis.call('HINCRBY', key, 'attempts', 1)
+  show_worker(worker, 'busy')
   local job = redis.call('HMGET', key, 'data', 'parameters', 'timeout')
   claims[#claims + 1] = { id, ARGV[index], job[1], job[2], job[3] }
 end

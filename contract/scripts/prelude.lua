@@ -68,9 +68,16 @@ local function end_job(id, status, time)
   redis.call('PUBLISH', ENDED, id)
 end
 
+-- RQ's own record of a worker, for its tools; a worker that is gone has none.
+local function show_worker(worker, state)
+  local key = WORKER_PREFIX .. worker
+  if redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'state', state) end
+end
+
 local function let_go(execution, worker)
   redis.call('ZREM', STARTED, execution)
   redis.call('SREM', EXECUTIONS_PREFIX .. worker, execution)
+  show_worker(worker, 'idle')
 end
 
 local function job_of(execution)

@@ -252,7 +252,8 @@ def test_rqs_own_classes_read_the_record(line: Line) -> None:
     queue = Queue(keys.QUEUE_NAME, connection=connection)
     assert queue.job_ids == ["a"]
     line.claim()
-    # Counting cleans up: RQ fails every job that it takes for abandoned.
+    # Counting cleans up: RQ fails every job that it takes for abandoned, by the second.
+    time.sleep(1.1)
     assert StartedJobRegistry(queue=queue).count == 1
     job = RqJob.fetch("a", connection=connection)
     assert job.get_status() == "started"

@@ -118,6 +118,11 @@ def test_every_scheduler_on_offer_keeps_the_models_training(warm: WarmPipeline, 
     assert config["rescale_betas_zero_snr"] is True
 
 
+def test_latents_are_not_clipped_where_the_configuration_says_nothing_of_it(warm: WarmPipeline) -> None:
+    silent = {key: value for key, value in warm.scheduler_config.items() if key != "clip_sample"}
+    assert build_scheduler("DDIMScheduler", silent).config["clip_sample"] is False
+
+
 def test_a_scheduler_that_is_not_offered_is_refused(warm: WarmPipeline) -> None:
     with pytest.raises(CatalogError, match="'SchedulerMixin' is not a scheduler"):
         build_scheduler("SchedulerMixin", warm.scheduler_config)

@@ -134,9 +134,11 @@ def test_a_running_job_is_canceled_at_its_next_step(start: Start, line: Line) ->
     submit(line, "a", "steps 400")
     start()
     running(line, "a")
+    assert line.client.hget("rq:worker:w", "state") == "busy"
     line.cancel("a")
     job = reach(line, "a", JobStatus.CANCELED, 5)
     assert job.images == []
+    assert line.client.hget("rq:worker:w", "state") == "idle"
 
 
 def test_a_job_past_its_deadline_fails(start: Start, line: Line) -> None:
