@@ -1,6 +1,7 @@
 """Every way Darkroom's own code says no, each with a stable code.
 
     DarkroomError
+    ├── SettingsError            the environment holds a value that cannot be used
     ├── CatalogError             models.toml cannot be used
     ├── ParametersRefused        a request is outside the limits of its model
     ├── StoreError               the image store did not do what was asked
@@ -21,6 +22,10 @@ from typing import ClassVar, NamedTuple
 
 class DarkroomError(Exception):
     """The root of the tree."""
+
+
+class SettingsError(DarkroomError):
+    """The environment holds a value that cannot be used. The message names each variable and the reason."""
 
 
 class CatalogError(DarkroomError):

@@ -44,7 +44,7 @@ class _Part(BaseModel):
 
 
 class Progress(_Part):
-    """Denoising steps done, of all steps of all images."""
+    """Denoising steps done, of those that the scheduler takes; the images of a job are denoised together."""
 
     step: int
     total: int

@@ -1,8 +1,12 @@
 """What both sides read from the environment. Each side's own settings extend these."""
 
 from pathlib import Path
+from typing import TypeVar
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contract.errors import SettingsError
 
 
 class ContractSettings(BaseSettings):
@@ -17,3 +21,15 @@ class ContractSettings(BaseSettings):
     @property
     def image_store(self) -> Path:
         return self.data_dir / "images"
+
+
+Settings = TypeVar("Settings", bound=ContractSettings)
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """The settings of one side. Raises SettingsError."""
+    try:
+        return kind()
+    except ValidationError as error:
+        reasons = [f"DARKROOM_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+        raise SettingsError("; ".join(reasons)) from None

@@ -43,7 +43,7 @@ class Serve:
         self._data_dir = data_dir.resolve()
         self._device = device
         self._settings = settings
-        self._url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+        self._url = f"http://{_reachable(host)}:{port}"
         self._stopping = False
         self._children: list[Child] = []
         self._last_words = ""
@@ -142,15 +142,16 @@ class Serve:
 
     def _announce_when_ready(self) -> bool:
         report = self._readiness()
+        if report.get("redis", "ok") != "ok":
+            self._say_once(f"Redis {report['redis']}; set DARKROOM_REDIS_URL to one that does, or leave it unset")
         workers: list[dict[str, Any]] = report.get("workers", [])
         # By its pid: the record of a former life may still say ready.
         workers = [worker for worker in workers if worker["pid"] == self._worker_pid()]
         worker = next((worker for worker in workers if worker["state"] == "ready"), None)
         if worker is None:
-            reason = next((worker["reason"] for worker in workers if worker["state"] == "failed"), "")
-            if reason and reason != self._last_words:
-                _say(f"the worker cannot start: {reason}")
-            self._last_words = reason or self._last_words
+            for worker in workers:
+                if worker["state"] == "failed":
+                    self._say_once(f"the worker cannot start: {worker['reason']}")
             return False
         lines = (
             "ready",
@@ -178,11 +179,22 @@ class Serve:
             return {}
         return document
 
+    def _say_once(self, words: str) -> None:
+        if words != self._last_words:
+            _say(words)
+            self._last_words = words
+
     def _stop(self) -> None:
         if self._children:
             _say("stopping")
         for child in reversed(self._children):
             child.stop(self._settings.shutdown_grace_seconds + _STOP_SECONDS)
+
+
+def _reachable(host: str) -> str:
+    """The address under which this machine reaches a service that listens on `host`, as it stands in a URL."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{address}]" if ":" in address else address
 
 
 def _say(words: str) -> None:

@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from types import FrameType
 
 import uvicorn
 
 from contract.errors import DarkroomError
+from contract.settings import read_settings
 from service.app import create_app
+from service.job_queue import JobQueue
 from service.settings import ServiceSettings
 
 _SHUTDOWN_SECONDS = 5
@@ -16,13 +19,13 @@ def main() -> int:
     """The exit code: 2 where the settings or models.toml cannot be used."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s service %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    settings = ServiceSettings()
     try:
+        settings = read_settings(ServiceSettings)
         app = create_app(settings)
     except DarkroomError as error:
         logging.getLogger("darkroom.service").error("%s", error)
         return 2
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -33,7 +36,20 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
+    _Server(config, app.state.parts.queue).run()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Answers those who wait for a job when it is told to stop, instead of waiting with them."""
+
+    def __init__(self, config: uvicorn.Config, queue: JobQueue) -> None:
+        super().__init__(config)
+        self._queue = queue
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._queue.stop_waiting()
+        super().handle_exit(sig, frame)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class JobQueue:
         self._fetch = client.register_script(scripts.FETCH)
         self._cancel = client.register_script(scripts.CANCEL)
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._stopping = False
 
     async def submit(self, parameters: GenerationParameters) -> Job:
         """The new job, at the end of the line. Raises RedisError; the job is then in line or it is not, never half."""
@@ -78,7 +79,7 @@ class JobQueue:
                 event.clear()
                 job = await self.fetch(job_id)
                 left = deadline - time.monotonic()
-                if job is None or job.status.ended or left <= 0:
+                if job is None or job.status.ended or left <= 0 or self._stopping:
                     return job
                 with suppress(TimeoutError):
                     await asyncio.wait_for(event.wait(), min(left, _RECHECK_SECONDS))
@@ -86,6 +87,12 @@ class JobQueue:
             self._waiting[job_id].discard(event)
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
+
+    def stop_waiting(self) -> None:
+        """From now on a wait ends at once, with the job as it is."""
+        self._stopping = True
+        for job_id in self._waiting:
+            self._wake(job_id)
 
     async def listen(self) -> None:
         """Wakes those who wait for a job when it ends. Runs until it is canceled, across outages of Redis."""

@@ -16,9 +16,10 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from contract.errors import DarkroomError
+from contract.errors import DarkroomError, SettingsError
 from contract.image_store import local_image_store
 from contract.model_catalog import ModelCatalog, read_model_catalog
+from contract.settings import read_settings
 from contract.worker_state import WorkerState
 from worker.beat import Beat
 from worker.settings import WorkerSettings
@@ -67,7 +68,11 @@ def main(load: Load = load_default_model) -> int:
     """The exit code: 0 after a signal, 1 where the worker cannot work; the supervisor starts another."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     os.environ.update(_LIBRARIES)
-    settings = WorkerSettings()
+    try:
+        settings = read_settings(WorkerSettings)
+    except SettingsError as error:
+        log.error("%s", error)
+        return 2
     try:
         with _exclusive(settings):
             return _run(settings, load)

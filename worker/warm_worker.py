@@ -126,7 +126,7 @@ class WarmWorker(SimpleWorker):
             try:
                 self._end(execution, "finished", self._result(execution, data, parameters))
             except JobFailed as error:
-                log.warning("job %s failed: %s: %s", execution.job_id, error.code, error)
+                log.warning("job %s: %s: %s", execution.job_id, error.code, error)
                 self._end(execution, "failed", {"error_code": error.code, "error_detail": str(error)})
             except JobCanceled:
                 self._end(execution, "canceled", {})
@@ -193,7 +193,9 @@ class WarmWorker(SimpleWorker):
 
     def _end(self, execution: Execution, status: str, fields: dict[str, str]) -> None:
         pairs = [part for pair in fields.items() for part in pair]
-        if not self._finish(args=[execution.member, self.name, status, *pairs]):
+        if self._finish(args=[execution.member, self.name, status, *pairs]):
+            log.info("job %s %s", execution.job_id, status)
+        else:
             log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)
 
 

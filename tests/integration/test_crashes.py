@@ -79,3 +79,8 @@ def test_a_broken_model_is_named_and_no_job_is_lost(start: StartServe, tmp_path:
 
     broken.write_text(catalog.replace('"models/pocket"', f'"{Path("models/pocket").resolve()}"'))
     assert serve.end_of(job_id)["attempts"] == 1
+
+
+def test_a_redis_that_does_not_answer_is_told_to_the_user(start: StartServe) -> None:
+    serve = start(DARKROOM_REDIS_URL="redis://127.0.0.1:1/0")
+    wait_until(lambda: serve.printed("Redis does not answer.*DARKROOM_REDIS_URL"), 30)

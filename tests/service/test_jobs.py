@@ -1,13 +1,14 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 import redis
 
 from contract import scripts
-from tests.conftest import Service, wait_until
+from tests.conftest import Service, start_service, stop_service, wait_until
 
 
 def claim(client: redis.Redis) -> str:
@@ -105,3 +106,15 @@ def test_many_can_wait_for_one_job(service: Service, client: redis.Redis) -> Non
         time.sleep(0.3)
         finish(client, job_id)
         assert {each.result() for each in waiting} == {"succeeded"}
+
+
+def test_whoever_waits_is_answered_when_the_service_stops(redis_url: str, tmp_path: Path) -> None:
+    stopping = start_service(redis_url, tmp_path)
+    job_id = stopping.submit()["id"]
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(httpx.get, f"{stopping.url}/jobs/{job_id}?wait=30", timeout=30, trust_env=False)
+        time.sleep(0.5)
+        started = time.monotonic()
+        stop_service(stopping)
+        assert waiting.result().json()["status"] == "queued"
+    assert time.monotonic() - started < 4
