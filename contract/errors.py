@@ -10,6 +10,7 @@
         ├── GenerationFailed     generation_failed
         ├── InvalidOutput        invalid_output
         ├── JobRefused           invalid_job
+        ├── ModelUnavailable     model_unavailable
         ├── OutOfMemory          out_of_memory
         └── StorageUnavailable   storage_unavailable
 
@@ -79,6 +80,12 @@ class JobRefused(JobFailed):
     """The record in Redis is not one that the service writes."""
 
     code = "invalid_job"
+
+
+class ModelUnavailable(JobFailed):
+    """The job's model cannot be loaded."""
+
+    code = "model_unavailable"
 
 
 class OutOfMemory(JobFailed):

@@ -56,11 +56,9 @@ def load_default_model(catalog: ModelCatalog, settings: WorkerSettings) -> Loade
     """Loads the catalog's default model and warms it up. Raises DarkroomError."""
     # Here and not above: these imports take seconds, in which the worker's state should already show.
     from worker.denoise import Denoiser
-    from worker.pipeline import load_pipeline
 
-    warm = load_pipeline(catalog.default, settings)
-    denoiser = Denoiser(warm)
-    denoiser.warm_up()
+    denoiser = Denoiser(catalog, settings)
+    warm = denoiser.warm_up()
     return Loaded(denoiser, warm.model.id, warm.plan.device)
 
 

@@ -152,6 +152,7 @@ class WarmWorker(SimpleWorker):
                 raise WorkerStopping
 
         drawn = self._draw(parameters, on_step)
+        self._beat.state = self._beat.state.model_copy(update={"model": parameters.model})
         started = time.monotonic()
         images = self._save(execution, parameters, drawn.images)
         timings = Timings(

@@ -11,8 +11,8 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
-from contract.errors import CatalogError, GenerationFailed, InvalidOutput, OutOfMemory
-from contract.model_catalog import Model, read_model_catalog
+from contract.errors import CatalogError, GenerationFailed, InvalidOutput, ModelUnavailable, OutOfMemory
+from contract.model_catalog import Model, ModelCatalog, read_model_catalog
 from contract.parameters import GenerationParameters, GenerationRequest
 from worker.denoise import Denoiser
 from worker.execution import JobCanceled
@@ -26,13 +26,13 @@ SETTINGS = WorkerSettings(device="cpu")
 
 
 @pytest.fixture(scope="module")
-def warm() -> WarmPipeline:
-    return load_pipeline(CATALOG.default, SETTINGS)
+def draw() -> Denoiser:
+    return Denoiser(CATALOG, SETTINGS)
 
 
-@pytest.fixture
-def draw(warm: WarmPipeline) -> Denoiser:
-    return Denoiser(warm)
+@pytest.fixture(scope="module")
+def warm(draw: Denoiser) -> WarmPipeline:
+    return draw.warm_up()
 
 
 def parameters(**changes: Any) -> GenerationParameters:
@@ -130,6 +130,19 @@ def test_a_scheduler_that_is_not_offered_is_refused(warm: WarmPipeline) -> None:
 
 def model(source: str) -> Model:
     return CATALOG.default.model_copy(update={"source": source})
+
+
+def test_a_job_is_drawn_with_the_model_that_it_names(tmp_path: Path) -> None:
+    twin = CATALOG.default.model_copy(update={"id": "twin"})
+    broken = CATALOG.default.model_copy(update={"id": "broken", "source": str(tmp_path)})
+    draw = Denoiser(ModelCatalog([CATALOG.default, twin, broken]), SETTINGS)
+    asked = parameters(num_inference_steps=1)
+    first = draw(asked, ignore).images[0].tobytes()
+    assert draw(asked.model_copy(update={"model": "twin"}), ignore).images[0].tobytes() == first
+    for unavailable in ("broken", "absent"):
+        with pytest.raises(ModelUnavailable, match=f"'{unavailable}' cannot be loaded"):
+            draw(asked.model_copy(update={"model": unavailable}), ignore)
+    assert draw(asked, ignore).images[0].tobytes() == first
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
