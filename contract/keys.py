@@ -30,10 +30,12 @@ REAPER = "darkroom:reaper"
 HOUSEKEEPING = "darkroom:housekeeping"
 ENDED = "darkroom:ended"
 """Channel on which the id of every job that ends is published."""
-EXECUTIONS_PREFIX = "darkroom:executions:"
-"""Set of the `<job id>:<execution id>` that a worker holds; the worker's name follows."""
+HOLDERS = "darkroom:holders"
+"""Hash of `<job id>:<execution id>` -> name of the worker that holds the lease."""
 
 LEASE_SECONDS = 6
+WORKER_TTL_SECONDS = 120
+"""RQ's record of a worker goes this long after its last beat."""
 MAX_CRASHES = 3
 """A job that took this many workers with it fails as worker_crashed."""
 REAPER_GAP_SECONDS = 5

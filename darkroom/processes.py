@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
+_STOP_TICK_SECONDS = 0.05
 _STEADY_SECONDS = 60.0
 """A process that lived this long is trusted again: its next restart is at once."""
 
@@ -21,7 +22,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         end, self._pipe = os.pipe()
-        command = [sys.executable, "-m", "darkroom.watchdog"]
+        command = [sys.executable, "-P", "-m", "darkroom.watchdog"]
         self._process = subprocess.Popen(command, stdin=end, start_new_session=True)
         os.close(end)
 
@@ -101,16 +102,19 @@ class Child:
             self.start()
         return None
 
-    def stop(self, seconds: float) -> None:
-        """SIGTERM, then SIGKILL after that many seconds."""
+    def stop(self, seconds: float, hurried: Callable[[], bool]) -> None:
+        """SIGTERM, a second one as soon as it is `hurried`, and SIGKILL after that many seconds."""
         if self._process is None:
             return
         self._process.terminate()
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        deadline, told_twice = time.monotonic() + seconds, False
+        while self.running:
+            if hurried() and not told_twice:
+                told_twice = True
+                self._process.terminate()
+            if time.monotonic() > deadline:
+                self._process.kill()
+            time.sleep(_STOP_TICK_SECONDS)
         self._watchdog.forget(self._process.pid)
         self._process = None
 

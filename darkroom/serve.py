@@ -44,7 +44,8 @@ class Serve:
         self._device = device
         self._settings = settings
         self._url = f"http://{_reachable(host)}:{port}"
-        self._stopping = False
+        self._signals = 0
+        self._http = httpx.Client(base_url=self._url, timeout=5, trust_env=False)
         self._children: list[Child] = []
         self._last_words = ""
 
@@ -63,7 +64,7 @@ class Serve:
                 watchdog.close()
 
     def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+        self._signals += 1
 
     def _check_port(self) -> None:
         with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
@@ -77,7 +78,7 @@ class Serve:
     def _lock(self) -> IO[str]:
         """The data folder, for this process and the Valkey that inherits the lock from it."""
         try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
+            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = (self._data_dir / "serve.lock").open("w")
         except OSError as error:
             raise CannotServe(f"the data folder {self._data_dir} cannot be used: {error.strerror}") from None
@@ -102,7 +103,7 @@ class Serve:
             self._start_valkey(watchdog, lock)
             environment["DARKROOM_REDIS_URL"] = f"unix://{valkey.socket_path(self._data_dir)}"
         for name in ("worker", "service"):
-            child = Child(name, [sys.executable, "-m", name], environment, watchdog)
+            child = Child(name, [sys.executable, "-P", "-m", name], environment, watchdog)
             child.start()
             self._children.append(child)
 
@@ -131,7 +132,7 @@ class Serve:
     def _watch(self) -> None:
         ready = False
         _say(f"starting; everything is kept in {self._data_dir}")
-        while not self._stopping:
+        while not self._signals:
             for child in self._children:
                 news = child.keep_alive()
                 if news:
@@ -172,9 +173,7 @@ class Serve:
     def _readiness(self) -> dict[str, Any]:
         """What /readyz says; empty while the service does not answer."""
         try:
-            document: dict[str, Any] = httpx.get(
-                f"{self._url}/readyz", headers={"Host": f"localhost:{self._port}"}, timeout=5, trust_env=False
-            ).json()
+            document: dict[str, Any] = self._http.get("/readyz", headers={"Host": "localhost"}).json()
         except (httpx.HTTPError, json.JSONDecodeError):
             return {}
         return document
@@ -185,10 +184,11 @@ class Serve:
             self._last_words = words
 
     def _stop(self) -> None:
+        grace = self._settings.shutdown_grace_seconds
         if self._children:
-            _say("stopping")
+            _say(f"stopping; a running job has {grace:g} s to end, or goes back in line (Ctrl-C again: at once)")
         for child in reversed(self._children):
-            child.stop(self._settings.shutdown_grace_seconds + _STOP_SECONDS)
+            child.stop(grace + _STOP_SECONDS, lambda: self._signals > 1)
 
 
 def _reachable(host: str) -> str:

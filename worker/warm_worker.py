@@ -33,8 +33,6 @@ from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
 log = logging.getLogger("darkroom.worker")
 
 _BLOCK_SECONDS = 1
-_HEARTBEAT_SECONDS = 30.0
-_BOOKKEEPING_TTL_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class WarmWorker(SimpleWorker):
             name=name,
             connection=client,
             serializer=JSONSerializer,
-            worker_ttl=_BOOKKEEPING_TTL_SECONDS,
+            worker_ttl=keys.WORKER_TTL_SECONDS,
         )
         self._draw = draw
         self._store = store
@@ -81,7 +79,6 @@ class WarmWorker(SimpleWorker):
         self._shutdown_grace_seconds = shutdown_grace_seconds
         self._signals = 0
         self._stop_at = float("inf")
-        self._heard_at = 0.0
         self._claim = client.register_script(scripts.CLAIM)
         self._finish = client.register_script(scripts.FINISH)
         self._reap = client.register_script(scripts.REAP)
@@ -98,7 +95,6 @@ class WarmWorker(SimpleWorker):
             for claim in claims:
                 self._run(*claim)
             if not claims:
-                self._keep_rq_record()
                 self._wait_for_head()
         self.register_death()  # type: ignore[no-untyped-call]
 
@@ -115,11 +111,6 @@ class WarmWorker(SimpleWorker):
         """Blocks until there is a head of the line, for a second at most; leaves it where it is."""
         self.connection.blmove(keys.QUEUE, keys.QUEUE, _BLOCK_SECONDS, "LEFT", "LEFT")
 
-    def _keep_rq_record(self) -> None:
-        if time.monotonic() > self._heard_at + _HEARTBEAT_SECONDS:
-            self._heard_at = time.monotonic()
-            self.heartbeat()
-
     def _run(self, job_id: bytes, execution_id: bytes, data: bytes, parameters: bytes, timeout: bytes) -> None:
         execution = Execution(job_id.decode(), execution_id.decode(), float(timeout))
         with self._beat.holding(execution):
@@ -132,7 +123,7 @@ class WarmWorker(SimpleWorker):
                 self._end(execution, "canceled", {})
             except WorkerStopping:
                 log.info("job %s goes back in line", execution.job_id)
-                self._reap(args=["released", self.name, execution.member])
+                self._reap(args=["released", execution.member])
             except LeaseLost:
                 log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)
 
@@ -194,7 +185,7 @@ class WarmWorker(SimpleWorker):
 
     def _end(self, execution: Execution, status: str, fields: dict[str, str]) -> None:
         pairs = [part for pair in fields.items() for part in pair]
-        if self._finish(args=[execution.member, self.name, status, *pairs]):
+        if self._finish(args=[execution.member, status, *pairs]):
             log.info("job %s %s", execution.job_id, status)
         else:
             log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)

@@ -3,11 +3,12 @@
 -- Returns for each execution: 0 the lease is lost, 1 it is held, 2 it is held and the job is to be canceled.
 local time = now()
 redis.call('HSET', WORKERS, ARGV[1], string.format('%.6f ', time) .. ARGV[2])
+show_worker(ARGV[1], 'last_heartbeat', iso(time))
 local answers = {}
 for index = 3, #ARGV, 3 do
   local execution, step, total = ARGV[index], ARGV[index + 1], ARGV[index + 2]
-  if redis.call('ZSCORE', LEASES, execution) then
-    local key = job_key(job_of(execution))
+  local key = job_key(job_of(execution))
+  if redis.call('ZSCORE', LEASES, execution) and job_exists(job_of(execution)) then
     redis.call('ZADD', LEASES, time + LEASE_SECONDS, execution)
     if total ~= '0' then redis.call('HSET', key, 'step', step, 'total', total) end
     answers[#answers + 1] = redis.call('HEXISTS', key, 'cancel_requested') == 1 and 2 or 1

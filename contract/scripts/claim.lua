@@ -8,7 +8,6 @@ local function next_queued()
   while true do
     local id = redis.call('LPOP', QUEUE)
     promote()
-    -- A tool may have deleted the hash of a job that was in line.
     if not id or redis.call('HGET', job_key(id), 'status') == 'queued' then return id end
   end
 end
@@ -21,10 +20,10 @@ for index = 2, #ARGV do
   redis.call('ZADD', LEASES, time + LEASE_SECONDS, execution)
   -- RQ's own clean-up fails jobs whose score here has passed; the lease is ours to judge.
   redis.call('ZADD', STARTED, '+inf', execution)
-  redis.call('SADD', EXECUTIONS_PREFIX .. worker, execution)
+  redis.call('HSET', HOLDERS, execution, worker)
   redis.call('HSET', key, 'status', 'started', 'started_at', iso(time), 'worker_name', worker)
   redis.call('HINCRBY', key, 'attempts', 1)
-  show_worker(worker, 'busy')
+  show_worker(worker, 'state', 'busy')
   local job = redis.call('HMGET', key, 'data', 'parameters', 'timeout')
   claims[#claims + 1] = { id, ARGV[index], job[1], job[2], job[3] }
 end

@@ -68,16 +68,27 @@ local function end_job(id, status, time)
   redis.call('PUBLISH', ENDED, id)
 end
 
--- RQ's own record of a worker, for its tools; a worker that is gone has none.
-local function show_worker(worker, state)
-  local key = WORKER_PREFIX .. worker
-  if redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'state', state) end
+-- A tool may have deleted the hash of a job that is in line or running.
+local function job_exists(id)
+  return redis.call('EXISTS', job_key(id)) == 1
 end
 
-local function let_go(execution, worker)
+-- RQ's own record of a worker, for its tools; a worker that is gone has none.
+local function show_worker(worker, field, value)
+  local key = WORKER_PREFIX .. worker
+  if redis.call('EXISTS', key) == 1 then
+    redis.call('HSET', key, field, value)
+    redis.call('EXPIRE', key, WORKER_TTL_SECONDS)
+  end
+end
+
+-- Ends a lease. Returns whether it was still held.
+local function let_go(execution)
+  if redis.call('ZREM', LEASES, execution) == 0 then return false end
   redis.call('ZREM', STARTED, execution)
-  redis.call('SREM', EXECUTIONS_PREFIX .. worker, execution)
-  show_worker(worker, 'idle')
+  show_worker(redis.call('HGET', HOLDERS, execution) or '', 'state', 'idle')
+  redis.call('HDEL', HOLDERS, execution)
+  return true
 end
 
 local function job_of(execution)

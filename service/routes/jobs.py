@@ -35,7 +35,7 @@ async def get_job(job_id: str, parts: WithParts, wait: Wait = 0) -> Response:
     operation_id="cancel_job",
     summary="Cancel a queued or running job",
     response_class=Response,
-    responses={200: {"model": Job}, **problem_responses(403, 404, 421, 503)},
+    responses={200: {"model": Job}, **problem_responses(403, 404, 421, 422, 503)},
 )
 async def cancel_job(job_id: str, parts: WithParts) -> Response:
     """Repeatable. A queued job ends at once, a running one at its next step; an ended job stays as it is."""

@@ -54,7 +54,7 @@ class Line:
         return job_from_record(job_id, self.run(scripts.CANCEL, job_id))
 
     def finish(self, job_id: str, execution_id: str = "e1", status: str = "finished") -> int:
-        return int(self.run(scripts.FINISH, f"{job_id}:{execution_id}", "w", status))
+        return int(self.run(scripts.FINISH, f"{job_id}:{execution_id}", status))
 
     def expire_leases(self) -> None:
         for member in self.client.zrange(keys.LEASES, 0, -1):
@@ -62,11 +62,7 @@ class Line:
 
     def leftovers(self) -> set[str]:
         """Keys that only a job in line or running may have."""
-        return {
-            key
-            for key in self.client.keys("*")
-            if key in (keys.LEASES, keys.STARTED, keys.WAITING, keys.QUEUE) or key.startswith(keys.EXECUTIONS_PREFIX)
-        }
+        return {keys.LEASES, keys.HOLDERS, keys.STARTED, keys.WAITING, keys.QUEUE} & set(self.client.keys("*"))
 
 
 @pytest.fixture
@@ -186,7 +182,7 @@ def test_a_released_job_counts_no_crash(line: Line) -> None:
     line.submit("a")
     for attempt in range(4):
         line.claim(f"e{attempt}")
-        assert line.run(scripts.REAP, "released", "w", f"a:e{attempt}") == ["a requeued"]
+        assert line.run(scripts.REAP, "released", f"a:e{attempt}") == ["a requeued"]
 
 
 def test_leases_get_a_second_life_after_an_outage_in_which_nobody_could_renew_them(line: Line) -> None:
@@ -243,6 +239,26 @@ def test_a_removed_job_leaves_nothing(line: Line) -> None:
     line.run(scripts.REMOVE, "a")
     assert line.run(scripts.FETCH, "a") is None
     assert not line.client.exists(keys.EXPIRING, *keys.REGISTRIES.values())
+
+
+def test_a_job_that_a_tool_deleted_while_it_ran_comes_back_as_nothing(line: Line) -> None:
+    for name in "ab":
+        line.submit(name)
+        line.claim(f"e{name}")
+        line.client.delete(f"rq:job:{name}")
+    assert line.run(scripts.BEAT, "w", "{}", "a:ea", 1, 2) == [0]
+    assert line.finish("a", "ea") == 0
+    line.expire_leases()
+    assert line.run(scripts.REAP, "expired") == []
+    assert line.leftovers() == set()
+    assert not line.client.exists("rq:job:a", "rq:job:b")
+
+
+def test_a_job_that_a_tool_deleted_in_line_is_passed_over(line: Line) -> None:
+    for name in "abc":
+        line.submit(name)
+    line.client.delete("rq:job:a", "rq:job:b")
+    assert line.claim() == "c"
 
 
 def test_rqs_own_classes_read_the_record(line: Line) -> None:

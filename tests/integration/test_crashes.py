@@ -61,6 +61,20 @@ def test_a_signal_stops_everything_and_a_second_serve_is_refused(start: StartSer
     assert "Traceback" not in first.log.read_text()
 
 
+def test_a_second_signal_puts_the_running_job_back_in_line_at_once(start: StartServe) -> None:
+    first = start(DARKROOM_SHUTDOWN_GRACE_SECONDS="60").until_ready()
+    job_id = first.submit(**LONG)
+    wait_until(lambda: running_step(first, job_id) > 2, 60)
+    first.process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert first.process.poll() is None
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(20) == 0
+    assert "goes back in line" in first.log.read_text()
+    job = start().until_ready().end_of(job_id)
+    assert job["attempts"] == 2
+
+
 def test_a_broken_model_is_named_and_no_job_is_lost(start: StartServe, tmp_path: Path) -> None:
     broken = tmp_path / "models.toml"
     catalog = Path("models.toml").read_text()

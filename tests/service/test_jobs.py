@@ -18,7 +18,7 @@ def claim(client: redis.Redis) -> str:
 
 
 def finish(client: redis.Redis, job_id: str, status: str = "finished", *fields: str) -> None:
-    assert client.register_script(scripts.FINISH)(args=[f"{job_id}:e", "w", status, *fields]) == 1
+    assert client.register_script(scripts.FINISH)(args=[f"{job_id}:e", status, *fields]) == 1
 
 
 def test_waiting_for_a_job_returns_as_soon_as_it_ends(service: Service, client: redis.Redis) -> None:
