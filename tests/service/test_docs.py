@@ -1,6 +1,6 @@
 import re
 
-from tests.conftest import Service
+from tests.service.conftest import Service
 
 
 def test_the_docs_page_asks_nobody_else_for_anything(service: Service) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Service
+from tests.service.conftest import Service
 
 PROBLEM = "application/problem+json"
 

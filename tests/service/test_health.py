@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import time
@@ -9,7 +10,8 @@ import redis
 from contract import scripts
 from contract.worker_state import WorkerState
 from darkroom import valkey
-from tests.conftest import Service, end, start_service, stop_service, wait_until
+from tests.conftest import end, wait_until
+from tests.service.conftest import Service, start_service, stop_service
 
 
 def beat(client: redis.Redis, name: str, **state: object) -> None:
@@ -65,17 +67,17 @@ def test_without_redis_the_service_lives_and_says_what_is_missing(
 
 
 def test_the_service_is_small_quick_and_without_torch(redis_url: str, tmp_path: Path) -> None:
-    started = time.monotonic()
     fresh = start_service(redis_url, tmp_path)
-    seconds = time.monotonic() - started
-    status = Path(f"/proc/{fresh.process.pid}/status").read_text()
-    maps = Path(f"/proc/{fresh.process.pid}/maps").read_text()
+    proc = Path("/proc") / str(fresh.process.pid)
+    status, maps, stat = ((proc / name).read_text() for name in ("status", "maps", "stat"))
     stop_service(fresh)
     resident = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    # The processor's time, not the wall's: a machine that does other things as well is no failure.
+    user, system = (int(ticks) for ticks in stat.rpartition(")")[2].split()[11:13])
+    seconds = (user + system) / os.sysconf("SC_CLK_TCK")
     assert resident < 150 * 1024, f"{resident} kB"
     assert "torch" not in maps
-    # The promise is two seconds; loaded machines of continuous integration get more.
-    assert seconds < 10, f"{seconds:.1f} s to the first /livez"
+    assert seconds < 2, f"{seconds} s of processor to the first /livez"
 
 
 def test_an_error_that_nobody_foresaw_is_a_problem_without_a_traceback(service: Service, client: redis.Redis) -> None:

@@ -5,7 +5,8 @@ import redis
 
 from contract.image_store import local_image_store
 from contract.job import StoredImage, stored_images
-from tests.conftest import Service, wait_until
+from tests.conftest import wait_until
+from tests.service.conftest import Service
 from tests.service.test_jobs import claim, finish
 
 CONTENT = b"\x89PNG not really"

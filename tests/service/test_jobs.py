@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from contract import scripts
-from tests.conftest import Service, start_service, stop_service, wait_until
+from tests.conftest import wait_until
+from tests.service.conftest import Service, start_service, stop_service
 
 
 def claim(client: redis.Redis) -> str:

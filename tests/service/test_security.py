@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Service, start_service, stop_service
+from tests.service.conftest import Service, start_service, stop_service
 
 JSON = {"Content-Type": "application/json"}
 

@@ -215,10 +215,11 @@ def test_two_workers_cannot_share_a_name(start: Start, line: Line) -> None:
 
 
 def test_two_workers_share_the_line_and_run_each_job_once(start: Start, line: Line) -> None:
-    for number in range(40):
-        submit(line, f"job{number}", "steps 1")
     start("one")
     start("two")
+    wait_until(lambda: str(line.client.hvals("darkroom:workers")).count('"ready"') == 2, 30)
+    for number in range(40):
+        submit(line, f"job{number}", "steps 1")
     jobs = [reach(line, f"job{number}", JobStatus.SUCCEEDED) for number in range(40)]
     assert {job.attempts for job in jobs} == {1}
     assert {line.client.hget(f"rq:job:{job.id}", "worker_name") for job in jobs} == {"one", "two"}
