@@ -27,7 +27,7 @@ from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[1]
 PORT = 18431
-REQUEST = {"prompt": "a watercolor of a hippo on a yellow background", "seed": 1, "num_inference_steps": 10}
+REQUEST = {"prompt": "an oil painting of a penguin on a blue background", "seed": 1, "num_inference_steps": 10}
 
 
 @contextmanager

@@ -6,7 +6,6 @@ started and asks the service how they are; imports neither.
 
 import fcntl
 import json
-import os
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ import httpx
 
 from darkroom import valkey
 from darkroom.processes import Child, Watchdog
-from darkroom.settings import ServeSettings
+from darkroom.settings import ServeSettings, environment_with
 
 _LOCK_SECONDS = 5.0
 """After a kill -9 the former Valkey needs a moment to write its file and go."""
@@ -27,7 +26,7 @@ _VALKEY_SECONDS = 60.0
 _TICK_SECONDS = 0.1
 _STOP_SECONDS = 10.0
 _CURL = """curl -s -X POST {url}/generate -H 'Content-Type: application/json' \\
-    -d '{{"prompt": "a watercolor of a hippo on a yellow background"}}'"""
+    -d '{{"prompt": "an oil painting of a penguin on a blue background"}}'"""
 
 
 class CannotServe(Exception):
@@ -96,12 +95,17 @@ class Serve:
                 return lock
 
     def _start(self, watchdog: Watchdog, lock: IO[str]) -> None:
-        environment = os.environ | {"DARKROOM_DATA_DIR": str(self._data_dir)}
-        environment |= {"DARKROOM_HOST": self._host, "DARKROOM_PORT": str(self._port)}
-        environment |= {"DARKROOM_DEVICE": self._device}
-        if self._settings.redis_url is None:
+        redis_url = self._settings.redis_url
+        if redis_url is None:
             self._start_valkey(watchdog, lock)
-            environment["DARKROOM_REDIS_URL"] = f"unix://{valkey.socket_path(self._data_dir)}"
+            redis_url = f"unix://{valkey.socket_path(self._data_dir)}"
+        environment = environment_with(
+            redis_url=redis_url,
+            data_dir=str(self._data_dir),
+            host=self._host,
+            port=str(self._port),
+            device=self._device,
+        )
         for name in ("worker", "service"):
             child = Child(name, [sys.executable, "-P", "-m", name], environment, watchdog)
             child.start()
@@ -114,7 +118,7 @@ class Serve:
         child = Child(
             "Valkey",
             valkey.command(binary, self._data_dir),
-            os.environ,
+            environment_with(),
             watchdog,
             orphan_signal=signal.SIGTERM,
             pass_fds=[lock.fileno()],

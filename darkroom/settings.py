@@ -1,5 +1,7 @@
 """What `darkroom serve` reads from the environment, beside its own options."""
 
+import os
+
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -11,3 +13,8 @@ class ServeSettings(BaseSettings):
     redis_url: str | None = None
     """Use this Redis and start none."""
     shutdown_grace_seconds: float = 20.0
+
+
+def environment_with(**settings: str) -> dict[str, str]:
+    """This process's environment for a child, with some of Darkroom's settings in it."""
+    return os.environ | {f"DARKROOM_{name.upper()}": value for name, value in settings.items()}

@@ -22,7 +22,7 @@ from contract.model_catalog import ModelCatalog, read_model_catalog
 from contract.settings import read_settings
 from contract.worker_state import WorkerState
 from worker.beat import Beat
-from worker.settings import WorkerSettings
+from worker.settings import WorkerSettings, configure_libraries
 from worker.warm_worker import Draw, WarmWorker, reap_former_life
 
 log = logging.getLogger("darkroom.worker")
@@ -38,15 +38,6 @@ class Loaded:
     draw: Draw
     model: str
     device: str
-
-
-_LIBRARIES = {
-    "DIFFUSERS_DISABLE_REMOTE_CODE": "true",
-    "DIFFUSERS_VERBOSITY": "error",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
-"""Read by the libraries when they are imported: no code from a model, no reports, no chatter."""
 
 
 Load = Callable[[ModelCatalog, WorkerSettings], Loaded]
@@ -65,7 +56,7 @@ def load_default_model(catalog: ModelCatalog, settings: WorkerSettings) -> Loade
 def main(load: Load = load_default_model) -> int:
     """The exit code: 0 after a signal, 1 where the worker cannot work; the supervisor starts another."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
-    os.environ.update(_LIBRARIES)
+    configure_libraries()
     try:
         settings = read_settings(WorkerSettings)
     except SettingsError as error:

@@ -1,5 +1,6 @@
 """What the worker reads from the environment."""
 
+import os
 import socket
 from typing import Annotated, Literal
 
@@ -9,6 +10,15 @@ from contract.settings import ContractSettings
 
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 MemoryChoice = Literal["auto", "none", "model_offload", "sequential_offload"]
+
+
+_LIBRARIES = {
+    "DIFFUSERS_DISABLE_REMOTE_CODE": "true",
+    "DIFFUSERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+"""Read by the libraries when they are imported: no code from a model, no reports, no chatter."""
 
 
 class WorkerSettings(ContractSettings):
@@ -22,3 +32,8 @@ class WorkerSettings(ContractSettings):
     """Off: with PyTorch's own attention it costs memory and time. See docs/decisions."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long a running job may go on after SIGTERM before it is put back in line."""
+
+
+def configure_libraries() -> None:
+    """To be called before torch and diffusers are imported."""
+    os.environ.update(_LIBRARIES)

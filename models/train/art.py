@@ -1,7 +1,7 @@
 """The Fluent emoji art as transparent pictures, read from two npm packages.
 
 Knows where the art lies and what each picture is called; knows nothing of captions, styles or training.
-`npm pack @lobehub/fluent-emoji-3d emojibase-data` in the work folder brings both archives.
+`npm pack @lobehub/fluent-emoji-3d emojibase-data` in the run folder brings both archives.
 """
 
 import io

@@ -2,7 +2,7 @@
 
 Most steps see crops, at a fifth of the time; the last twelfth sees whole pictures, so that the norms fit them.
 
-`python -m models.train.autoencoder --steps 6000` resumes from `autoencoder.pt` in the work folder and writes it
+`python -m models.train.autoencoder --steps 4600` resumes from `autoencoder.pt` in the run folder and writes it
 again every 250 steps. Knows pictures; knows nothing of captions or denoising.
 """
 
@@ -17,7 +17,7 @@ from PIL import Image
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.train.checkpoint import learning_rate, load_checkpoint, save_checkpoint
-from models.train.compose import SIZE, WORK
+from models.train.compose import RUN_FOLDER, SIZE
 
 LATENT_CHANNELS = 8
 """Four left the colours of small things to chance."""
@@ -57,12 +57,12 @@ def loss_of(out: torch.Tensor, target: torch.Tensor, latents: torch.Tensor) -> t
     return error.abs().mean() + error.square().mean() + 0.5 * edges + 1e-4 * latents.float().square().mean()
 
 
-def train(work: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
-    pictures = np.load(work / "pictures.npy", mmap_mode="r")
+def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
+    pictures = np.load(folder / "pictures.npy", mmap_mode="r")
     model = AutoencoderKL(**CONFIG).to(device)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=0)
-    path = work / "autoencoder.pt"
+    path = folder / "autoencoder.pt"
     done = load_checkpoint(path, model, average, optimizer)
     rng, started, losses = np.random.default_rng(done), time.monotonic(), []
     for step in range(done, steps):
@@ -87,27 +87,27 @@ def train(work: Path, steps: int, batch_size: int, peak: float, device: torch.de
             print(f"step {step + 1} loss {np.mean(losses[-50:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
         if (step + 1) % 250 == 0 or step + 1 == steps:
             save_checkpoint(path, step + 1, model, average, optimizer)
-            show(work, average.module, pictures, device)
+            show(folder, average.module, pictures, device)
 
 
 @torch.no_grad()
-def show(work: Path, model: AutoencoderKL, pictures: np.ndarray, device: torch.device) -> None:
+def show(folder: Path, model: AutoencoderKL, pictures: np.ndarray, device: torch.device) -> None:
     """`autoencoder.png`: pictures above their reconstructions."""
     originals = pictures[:20]
     out = to_pixels(model(to_values(originals, device)).sample)
     rows = [np.concatenate(rows, 1) for part in (slice(0, 10), slice(10, 20)) for rows in (originals[part], out[part])]
-    Image.fromarray(np.concatenate(rows, 0)).save(work / "autoencoder.png")
+    Image.fromarray(np.concatenate(rows, 0)).save(folder / "autoencoder.png")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
+    parser.add_argument("--steps", type=int, default=4600)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=8e-4, help="2e-3 diverges")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    train(args.work, args.steps, args.batch_size, args.learning_rate, torch.device(args.device))
+    train(args.folder, args.steps, args.batch_size, args.learning_rate, torch.device(args.device))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Draws the training pictures: an object on a background colour in a style, and their captions.
 
 `python -m models.train.compose` writes `pictures.npy` (uint8, N x 128 x 128 x 3) and `labels.json`
-(object, colour and style of each) to the work folder. Captions are drawn afresh at training time,
+(object, colour and style of each) to the run folder. Captions are drawn afresh at training time,
 so that one picture is seen under many phrasings. Knows nothing of networks.
 """
 
@@ -18,7 +18,7 @@ from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 from models.train.art import OBJECTS, load_objects
 
 SIZE = 128
-WORK = Path(__file__).parent / "work"
+RUN_FOLDER = Path(__file__).parent / "run"
 COLOURS = {
     "red": (222, 52, 48),
     "orange": (245, 140, 40),
@@ -125,7 +125,9 @@ def _shard(folder: Path, labels: list[tuple[str, str, str]], seed: int) -> np.nd
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=WORK, help="holds the npm archives; the pictures go there too")
+    parser.add_argument(
+        "--folder", type=Path, default=RUN_FOLDER, help="holds the npm archives; the pictures go there too"
+    )
     parser.add_argument("--each", type=int, default=12, help="pictures per object, colour and style")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
@@ -133,10 +135,10 @@ def main() -> None:
     random.Random(0).shuffle(labels)
     shards = [labels[start : start + 600] for start in range(0, len(labels), 600)]
     with ProcessPoolExecutor(args.processes) as pool:
-        pictures = np.concatenate([*pool.map(_shard, [args.work] * len(shards), shards, range(len(shards)))])
-    np.save(args.work / "pictures.npy", pictures)
-    (args.work / "labels.json").write_text(json.dumps(labels))
-    print(f"{len(pictures)} pictures in {args.work}")
+        pictures = np.concatenate([*pool.map(_shard, [args.folder] * len(shards), shards, range(len(shards)))])
+    np.save(args.folder / "pictures.npy", pictures)
+    (args.folder / "labels.json").write_text(json.dumps(labels))
+    print(f"{len(pictures)} pictures in {args.folder}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Trains the UNet and the text encoder together on the latents of the autoencoder.
 
 v-prediction with zero terminal SNR, trailing timesteps and dropped captions for guidance.
-`python -m models.train.denoiser --steps 15000` resumes from `denoiser.pt` in the work folder and writes it again
+`python -m models.train.denoiser --steps 9600` resumes from `denoiser.pt` in the run folder and writes it again
 every 500 steps, with a sheet of samples, `samples.png`. Knows latents and captions; decodes only to show.
 """
 
@@ -23,7 +23,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from models.train.autoencoder import CONFIG as AUTOENCODER
 from models.train.autoencoder import LATENT_CHANNELS, to_values
 from models.train.checkpoint import learning_rate, load_checkpoint, save_checkpoint
-from models.train.compose import WORK, caption
+from models.train.compose import RUN_FOLDER, caption
 from models.train.tokens import MAX_TOKENS, build_tokenizer, with_fillers
 
 WIDTH = 128
@@ -87,19 +87,19 @@ class Denoiser(nn.Module):
         return self.unet(latents, timesteps, self.text_encoder(tokens).last_hidden_state).sample
 
 
-def load_autoencoder(work: Path, device: torch.device) -> AutoencoderKL:
+def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
     """The averaged weights of `autoencoder.pt`."""
     average = AveragedModel(AutoencoderKL(**AUTOENCODER))
-    average.load_state_dict(torch.load(work / "autoencoder.pt", weights_only=True, map_location=device)["average"])
+    average.load_state_dict(torch.load(folder / "autoencoder.pt", weights_only=True, map_location=device)["average"])
     return average.module.eval().to(device)
 
 
 @torch.no_grad()
-def load_latents(work: Path, autoencoder: AutoencoderKL, device: torch.device) -> torch.Tensor:
+def load_latents(folder: Path, autoencoder: AutoencoderKL, device: torch.device) -> torch.Tensor:
     """(N, 8, 16, 16) latents of every picture, unscaled; computed once and kept in `latents.pt`."""
-    path = work / "latents.pt"
+    path = folder / "latents.pt"
     if not path.exists():
-        pictures = np.load(work / "pictures.npy", mmap_mode="r")
+        pictures = np.load(folder / "pictures.npy", mmap_mode="r")
         starts = range(0, len(pictures), 64)
         parts = [autoencoder.encode(to_values(pictures[s : s + 64], device)).latent_dist.mode() for s in starts]
         torch.save(torch.cat(parts).cpu(), path)
@@ -112,16 +112,16 @@ def encode(tokenizer: CLIPTokenizer, captions: list[str], device: torch.device) 
     return torch.tensor(ids, device=device)
 
 
-def train(work: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
-    autoencoder = load_autoencoder(work, device)
-    latents = load_latents(work, autoencoder, device)
+def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
+    autoencoder = load_autoencoder(folder, device)
+    latents = load_latents(folder, autoencoder, device)
     latents *= 1 / latents.std()
-    labels = json.loads((work / "labels.json").read_text())
-    tokenizer = build_tokenizer(work / "tokenizer")
+    labels = json.loads((folder / "labels.json").read_text())
+    tokenizer = build_tokenizer(folder / "tokenizer")
     model = Denoiser(tokenizer).to(device)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=1e-2, betas=(0.9, 0.99))
-    path = work / "denoiser.pt"
+    path = folder / "denoiser.pt"
     done = load_checkpoint(path, model, average, optimizer)
     noise_schedule = DDIMScheduler(**SCHEDULER)
     rng, started, losses = random.Random(done), time.monotonic(), []
@@ -153,15 +153,15 @@ def train(work: Path, steps: int, batch_size: int, peak: float, device: torch.de
             print(f"step {step + 1} loss {np.mean(losses[-100:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
         if (step + 1) % 500 == 0 or step + 1 == steps:
             save_checkpoint(path, step + 1, model, average, optimizer)
-            show(work, work / "samples.png", device)
+            show(folder, folder / "samples.png", device)
 
 
 @torch.no_grad()
-def show(work: Path, path: Path, device: torch.device) -> None:
+def show(folder: Path, path: Path, device: torch.device) -> None:
     """A sheet of samples from the averaged weights: PROMPTS at seeds 0 and 1, as the shipped pipeline draws them."""
     from models.train.export import assemble  # a sheet needs the pipeline, and the pipeline needs this module
 
-    pipeline = assemble(work).to(device)
+    pipeline = assemble(folder).to(device)
     pipeline.set_progress_bar_config(disable=True)
     rows = []
     for seed in (0, 1):
@@ -173,13 +173,13 @@ def show(work: Path, path: Path, device: torch.device) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--steps", type=int, default=15000)
+    parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
+    parser.add_argument("--steps", type=int, default=9600)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    train(args.work, args.steps, args.batch_size, args.learning_rate, torch.device(args.device))
+    train(args.folder, args.steps, args.batch_size, args.learning_rate, torch.device(args.device))
 
 
 if __name__ == "__main__":

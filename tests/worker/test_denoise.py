@@ -150,20 +150,15 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
         load_pipeline(model(str(tmp_path)), SETTINGS)
 
 
-def test_truncated_weights_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spoil", ["truncate", "pickle"])
+def test_weights_that_are_truncated_or_no_safetensors_are_refused(tmp_path: Path, spoil: str) -> None:
     folder = tmp_path / "pocket"
     shutil.copytree(CATALOG.default.source, folder)
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(CatalogError, match=r"model 'pocket': .* cannot be loaded"):
-        load_pipeline(model(str(folder)), SETTINGS)
-
-
-def test_weights_that_are_not_safetensors_are_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "pocket"
-    shutil.copytree(CATALOG.default.source, folder)
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.rename(weights.with_suffix(".bin"))
+    if spoil == "truncate":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    else:
+        weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(CatalogError, match=r"model 'pocket': .* cannot be loaded"):
         load_pipeline(model(str(folder)), SETTINGS)
 
