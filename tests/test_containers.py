@@ -81,7 +81,7 @@ def test_a_mounted_folder_of_an_image_belongs_to_its_user(dockerfile: str) -> No
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_an_image_is_built_from_every_package_of_the_project(dockerfile: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    packages = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
     assert packages <= copied(dockerfile)
 
 
