@@ -77,6 +77,14 @@ def test_a_submitted_job_is_queued_with_its_parameters(line: Line) -> None:
     assert line.fetch("a") == job
 
 
+def test_a_submit_whose_answer_was_lost_can_be_sent_again(line: Line) -> None:
+    first = line.submit("a")
+    assert line.submit("a") == first
+    line.claim()
+    assert line.submit("a").status is JobStatus.RUNNING
+    assert line.claim() is None
+
+
 def test_jobs_are_claimed_in_the_order_in_which_they_came(line: Line) -> None:
     for name in "abc":
         line.submit(name)
