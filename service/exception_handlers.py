@@ -83,4 +83,7 @@ async def _store_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
     log.error("unforeseen error", exc_info=error)
-    return problem(ServiceError("An error that nobody foresaw; the service's log holds it."))
+    unforeseen = ServiceError("An error that nobody foresaw; the service's log holds it.")
+    # The framework raises it again, and the server then drops the connection: the client must not use it again.
+    unforeseen.headers = {"Connection": "close"}
+    return problem(unforeseen)
