@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from contract.errors import CatalogError, ParametersRefused, Refusal
 from contract.parameters import (
+    MAX_SEED,
     GenerationParameters,
     GenerationRequest,
     Guidance,
@@ -19,6 +20,7 @@ from contract.parameters import (
     Side,
     Steps,
     Text,
+    highest_seed,
 )
 
 
@@ -78,6 +80,10 @@ class Model(_Entry):
             for name, limit in self.limits.model_dump().items()
             if effective[name] > limit
         ]
+        highest = highest_seed(effective["num_images_per_prompt"])
+        if effective["seed"] > highest:
+            detail = f"must be at most {highest}, so that the last image's seed is at most {MAX_SEED}"
+            refusals.append(Refusal("/seed", detail))
         if effective["scheduler"] not in self.schedulers:
             refusals.append(Refusal("/scheduler", f"must be one of {', '.join(self.schedulers)}"))
         if refusals:

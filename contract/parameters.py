@@ -37,6 +37,11 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 OutputFormat = Literal["png", "jpeg", "webp"]
 
 
+def highest_seed(num_images_per_prompt: int) -> int:
+    """The highest seed of a request: image i is drawn from seed + i, and the last one's is at most MAX_SEED."""
+    return MAX_SEED - num_images_per_prompt + 1
+
+
 class GenerationRequest(BaseModel):
     """What a client asks for. Everything but the prompt may be left to the model's defaults."""
 

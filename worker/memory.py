@@ -3,7 +3,6 @@
 Knows torch and diffusers' memory settings; knows nothing of jobs.
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,8 +10,6 @@ import torch
 
 from contract.errors import CatalogError
 from worker.settings import DeviceChoice, MemoryChoice
-
-log = logging.getLogger("darkroom.worker")
 
 Offload = Literal["none", "model_offload", "sequential_offload"]
 
@@ -73,7 +70,7 @@ def choose_dtype(device: str) -> torch.dtype:
 
 
 def plan_memory(choice: MemoryChoice, device: str, weight_bytes: int, attention_slicing: bool) -> MemoryPlan:
-    """The plan for weights of that size, in bytes at the device's precision.
+    """The plan for weights of that size, in bytes as their files hold them.
 
     `auto` keeps them on the card where they and their activations fit, and swaps idle parts to the CPU otherwise.
     """

@@ -3,7 +3,6 @@
 Knows diffusers' loading and its errors; knows nothing of jobs or memory settings.
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ from contract.model_catalog import Model
 from worker.memory import MemoryPlan, choose_device, plan_memory
 from worker.schedulers import build_scheduler
 from worker.settings import WorkerSettings
-
-log = logging.getLogger("darkroom.worker")
 
 for library in (diffusers, transformers):
     library.utils.logging.disable_progress_bar()

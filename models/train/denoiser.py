@@ -153,12 +153,12 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
             print(f"step {step + 1} loss {np.mean(losses[-100:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
         if (step + 1) % 500 == 0 or step + 1 == steps:
             save_checkpoint(path, step + 1, model, average, optimizer)
-            show(folder, folder / "samples.png", device)
+            show(folder, device)
 
 
 @torch.no_grad()
-def show(folder: Path, path: Path, device: torch.device) -> None:
-    """A sheet of samples from the averaged weights: PROMPTS at seeds 0 and 1, as the shipped pipeline draws them."""
+def show(folder: Path, device: torch.device) -> None:
+    """`samples.png`, from the averaged weights: PROMPTS at seeds 0 and 1, as the shipped pipeline draws them."""
     from models.train.export import assemble  # a sheet needs the pipeline, and the pipeline needs this module
 
     pipeline = assemble(folder).to(device)
@@ -168,7 +168,7 @@ def show(folder: Path, path: Path, device: torch.device) -> None:
         generators = [torch.Generator().manual_seed(seed) for _ in PROMPTS]
         images = pipeline(list(PROMPTS), num_inference_steps=20, guidance_scale=4.0, generator=generators).images
         rows.append(np.concatenate([np.asarray(image) for image in images], 1))
-    Image.fromarray(np.concatenate(rows, 0)).save(path)
+    Image.fromarray(np.concatenate(rows, 0)).save(folder / "samples.png")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from contract.errors import Refusal
 from contract.job import Job
-from contract.parameters import MAX_SEED, GenerationRequest
+from contract.parameters import GenerationRequest, highest_seed
 from service.dependencies import WithParts
 from service.errors import BodyTooLarge, InvalidJson, UnsupportedMediaType, ValidationFailed
 from service.routes.problems import problem_responses
@@ -66,11 +66,8 @@ _BODY: dict[str, Any] = {
 )
 async def generate(asked: Annotated[GenerationRequest, Depends(generation_request)], parts: WithParts) -> Response:
     """Puts a job in line and answers at once. Poll its Location, or wait there with `?wait=`."""
-    highest = MAX_SEED - asked.num_images_per_prompt + 1
-    if asked.seed is not None and asked.seed > highest:
-        detail = f"must be at most {highest}, so that the last image's seed is at most {MAX_SEED}"
-        raise ValidationFailed([Refusal("/seed", detail)])
-    parameters = parts.catalog.choose(asked.model).complete(asked, secrets.randbelow(highest + 1))
+    seed = secrets.randbelow(highest_seed(asked.num_images_per_prompt) + 1)
+    parameters = parts.catalog.choose(asked.model).complete(asked, seed)
     job = await parts.queue.submit(parameters)
     headers = {"Location": f"/jobs/{job.id}", "Retry-After": "1", "Cache-Control": "no-store"}
     return Response(job.model_dump_json(), 202, headers, "application/json")
