@@ -1,94 +1,16 @@
-"""models.toml, read and checked: which models are on offer, their defaults and their limits.
+"""models.toml, read and checked: which models are on offer.
 
-Knows files and parameters; knows nothing of pipelines. A source is resolved, never opened.
+Knows files and entries; knows nothing of pipelines. A source is resolved, never opened.
 """
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from contract.errors import CatalogError, ParametersRefused, Refusal
-from contract.parameters import (
-    MAX_SEED,
-    GenerationParameters,
-    GenerationRequest,
-    Guidance,
-    ImageCount,
-    Name,
-    Side,
-    Steps,
-    Text,
-    highest_seed,
-)
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelDefaults(_Entry):
-    """What a request gets that leaves a parameter out."""
-
-    width: Side
-    height: Side
-    num_inference_steps: Steps
-    guidance_scale: Guidance
-    scheduler: Name
-    negative_prompt: Text = ""
-
-
-class ModelLimits(_Entry):
-    """The largest values that a request may name."""
-
-    width: Side
-    height: Side
-    num_inference_steps: Steps
-    num_images_per_prompt: ImageCount
-
-
-class Model(_Entry):
-    """A model on offer. `source` is a folder, relative to models.toml, or the id of a hub repository."""
-
-    id: Name
-    source: Annotated[str, Field(min_length=1)]
-    revision: str | None = None
-    variant: str | None = None
-    defaults: ModelDefaults
-    limits: ModelLimits
-    schedulers: Annotated[tuple[Name, ...], Field(min_length=1, description="diffusers class names")]
-
-    @model_validator(mode="after")
-    def _defaults_within_limits(self) -> Self:
-        for name in ("width", "height", "num_inference_steps"):
-            if getattr(self.defaults, name) > getattr(self.limits, name):
-                raise ValueError(f"defaults.{name} is above limits.{name}")
-        if self.defaults.scheduler not in self.schedulers:
-            raise ValueError("defaults.scheduler is not in schedulers")
-        return self
-
-    def complete(self, request: GenerationRequest, seed: int) -> GenerationParameters:
-        """The effective parameters; `seed` is used where the request names none.
-
-        Raises ParametersRefused with every field that is above a limit of this model.
-        """
-        asked = request.model_dump(exclude_none=True)
-        effective = {**self.defaults.model_dump(), "seed": seed, **asked, "model": self.id}
-        refusals = [
-            Refusal(f"/{name}", f"must be at most {limit} for model {self.id!r}")
-            for name, limit in self.limits.model_dump().items()
-            if effective[name] > limit
-        ]
-        highest = highest_seed(effective["num_images_per_prompt"])
-        if effective["seed"] > highest:
-            detail = f"must be at most {highest}, so that the last image's seed is at most {MAX_SEED}"
-            refusals.append(Refusal("/seed", detail))
-        if effective["scheduler"] not in self.schedulers:
-            refusals.append(Refusal("/scheduler", f"must be one of {', '.join(self.schedulers)}"))
-        if refusals:
-            raise ParametersRefused(refusals)
-        return GenerationParameters(**effective)
+from contract.model import Model
 
 
 class ModelCatalog:
@@ -110,7 +32,7 @@ class ModelCatalog:
 def read_model_catalog(path: Path) -> ModelCatalog:
     """The catalog in a TOML file of `[[models]]` tables.
 
-    A source that names a folder beside the file becomes its absolute path. Raises CatalogError.
+    The folders and files that entries name are taken from the file's own folder. Raises CatalogError.
     """
     try:
         document = tomllib.loads(path.read_text())
@@ -134,6 +56,10 @@ def _read_model(path: Path, index: int, table: dict[str, Any]) -> Model:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         name = table.get("id", index + 1) if isinstance(table, dict) else index + 1
-        raise CatalogError(f"{path}: model {name!r}: {key or 'entry'}: {first['msg']}") from None
-    folder = (path.parent / model.source).resolve()
-    return model.model_copy(update={"source": str(folder)}) if folder.is_dir() else model
+        reason = first["msg"].removeprefix("Value error, ")
+        raise CatalogError(f"{path}: model {name!r}: {key + ': ' if key else ''}{reason}") from None
+    if model.revision:
+        return model
+    places = {"source": model.source, "config": model.config}
+    here = {key: str((path.parent / place).resolve()) for key, place in places.items() if place}
+    return model.model_copy(update=here)

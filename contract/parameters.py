@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 MAX_SEED = 2**32 - 1
 """Seeds are 0 to 4294967295: exact in every client's number type and in every image tool's metadata."""
 
+MAX_SIDE = 4096
+"""Pixels."""
+
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -29,9 +32,9 @@ def _not_blank(text: str) -> str:
 Text = Annotated[str, Field(max_length=4000), AfterValidator(_printable)]
 Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+ -]*$")]
-Side = Annotated[int, Field(ge=64, le=4096, multiple_of=8, description="pixels")]
+Side = Annotated[int, Field(ge=64, le=MAX_SIDE, multiple_of=8, description="pixels")]
 Steps = Annotated[int, Field(ge=1, le=200)]
-Guidance = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
+GuidanceScale = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
 ImageCount = Annotated[int, Field(ge=1, le=16)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 OutputFormat = Literal["png", "jpeg", "webp"]
@@ -53,10 +56,10 @@ class GenerationRequest(BaseModel):
     width: Annotated[Side | None, Field(description="pixels")] = None
     height: Annotated[Side | None, Field(description="pixels")] = None
     num_inference_steps: Steps | None = None
-    guidance_scale: Annotated[Guidance | None, Field(description="how closely to follow the prompt")] = None
+    guidance_scale: Annotated[GuidanceScale | None, Field(description="how closely to follow the prompt")] = None
     num_images_per_prompt: ImageCount = 1
     seed: Annotated[Seed | None, Field(description="image i is drawn from seed + i; drawn at random if absent")] = None
-    scheduler: Annotated[Name | None, Field(description="one of the model's schedulers, see GET /models")] = None
+    scheduler: Annotated[Name | None, Field(description="a name or diffusers class name from GET /schedulers")] = None
     output_format: OutputFormat = "png"
 
 
@@ -71,7 +74,7 @@ class GenerationParameters(BaseModel):
     width: Side
     height: Side
     num_inference_steps: Steps
-    guidance_scale: Guidance
+    guidance_scale: GuidanceScale
     num_images_per_prompt: ImageCount
     seed: Seed
     scheduler: Name

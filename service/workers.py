@@ -1,15 +1,17 @@
-"""What the workers say of themselves, for /readyz. Knows Redis; knows nothing of HTTP."""
+"""What the workers say of themselves and of the models. Knows Redis; knows nothing of HTTP."""
 
+from collections.abc import AsyncIterator
 from typing import cast
 
 import redis.asyncio
 from pydantic import BaseModel
 
 from contract import keys
-from contract.worker_state import WorkerState
+from contract.worker_state import ModelState, WorkerState
 
 _LOST_AFTER_SECONDS = 15
 _FORGOTTEN_AFTER_SECONDS = 300
+_READINESS = {"warm": 2, "in_memory": 1, "cold": 0}
 
 
 class WorkerReport(BaseModel):
@@ -25,24 +27,41 @@ class WorkerReport(BaseModel):
 
 async def read_workers(client: redis.asyncio.Redis) -> list[WorkerReport]:
     """Every worker heard of in the last minutes, by name. Raises RedisError."""
+    return [
+        WorkerReport(
+            name=name,
+            pid=worker.pid,
+            state="lost" if silent and worker.state != "failed" else worker.state,
+            model=worker.model,
+            device=worker.device,
+            reason=worker.reason,
+        )
+        async for name, worker, silent in _heard_of(client)
+    ]
+
+
+async def read_model_states(client: redis.asyncio.Redis) -> dict[str, ModelState]:
+    """By model id, as the worker tells it that is readiest for the model. Raises RedisError."""
+    states: dict[str, ModelState] = {}
+    async for _, worker, silent in _heard_of(client):
+        if silent or worker.state != "ready":
+            continue
+        for model_id, state in worker.models.items():
+            if model_id not in states or _readiness(state) > _readiness(states[model_id]):
+                states[model_id] = state
+    return states
+
+
+def _readiness(state: ModelState) -> tuple[bool, int]:
+    return bool(state.can_run), _READINESS[state.state]
+
+
+async def _heard_of(client: redis.asyncio.Redis) -> AsyncIterator[tuple[str, WorkerState, bool]]:
+    """Name and state of every worker heard of in the last minutes, and whether it has gone silent."""
     seconds, _ = await client.time()
-    reports = []
     told = cast(dict[str, str], await client.hgetall(keys.WORKERS))
     for name, text in sorted(told.items()):
         seen, _, state_json = text.partition(" ")
         silent_seconds = seconds - float(seen)
-        if silent_seconds > _FORGOTTEN_AFTER_SECONDS:
-            continue
-        worker = WorkerState.model_validate_json(state_json)
-        lost = silent_seconds > _LOST_AFTER_SECONDS and worker.state != "failed"
-        reports.append(
-            WorkerReport(
-                name=name,
-                pid=worker.pid,
-                state="lost" if lost else worker.state,
-                model=worker.model,
-                device=worker.device,
-                reason=worker.reason,
-            )
-        )
-    return reports
+        if silent_seconds <= _FORGOTTEN_AFTER_SECONDS:
+            yield name, WorkerState.model_validate_json(state_json), silent_seconds > _LOST_AFTER_SECONDS

@@ -1,19 +1,25 @@
-"""GET /models: what is on offer."""
+"""GET /models: what is on offer, and how it stands with the workers. GET /schedulers: how it can be denoised."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from redis.exceptions import RedisError
 
-from contract.model_catalog import ModelDefaults, ModelLimits
+from contract.model import GuidanceKind, Model, ModelDefaults, ModelLimits
+from contract.schedulers import SCHEDULERS, Scheduler
+from contract.worker_state import ModelState
 from service.dependencies import WithParts
+from service.workers import read_model_states
 
 router = APIRouter()
 
 
-class OfferedModel(BaseModel):
-    """A model that a request may name."""
+class OfferedModel(ModelState):
+    """A model that a request may name; of several workers, the one that is readiest for it."""
 
     id: str
     default: bool
+    licence: str | None
+    guidance: GuidanceKind
     defaults: ModelDefaults
     limits: ModelLimits
     schedulers: tuple[str, ...]
@@ -23,19 +29,55 @@ class OfferedModels(BaseModel):
     models: list[OfferedModel]
 
 
+class OfferedScheduler(Scheduler):
+    """`models` are the ids of those that take it."""
+
+    models: list[str]
+
+
+class OfferedSchedulers(BaseModel):
+    schedulers: list[OfferedScheduler]
+
+
 @router.get("/models", operation_id="list_models", summary="The models on offer")
 async def list_models(parts: WithParts) -> OfferedModels:
     """With their defaults and limits; a request without a model gets the one whose `default` is true."""
     catalog = parts.catalog
+    try:
+        states = await read_model_states(parts.client)
+    except RedisError:
+        states = {}  # what is on offer can be told without it
     return OfferedModels(
         models=[
-            OfferedModel(
-                id=model.id,
-                default=model is catalog.default,
-                defaults=model.defaults,
-                limits=model.limits,
-                schedulers=model.schedulers,
-            )
+            _offered(model, model is catalog.default, states.get(model.id, ModelState()))
             for model in catalog.models.values()
         ]
+    )
+
+
+@router.get("/schedulers", operation_id="list_schedulers", summary="The schedulers on offer")
+async def list_schedulers(parts: WithParts) -> OfferedSchedulers:
+    """A request names one by its `name`, or, the first of a class, by its `class_name`."""
+    models = parts.catalog.models.values()
+    return OfferedSchedulers(
+        schedulers=[
+            OfferedScheduler(
+                **scheduler.model_dump(),
+                models=[model.id for model in models if scheduler in model.offered_schedulers],
+            )
+            for scheduler in SCHEDULERS
+        ]
+    )
+
+
+def _offered(model: Model, default: bool, state: ModelState) -> OfferedModel:
+    return OfferedModel(
+        **state.model_dump(),
+        id=model.id,
+        default=default,
+        licence=model.licence,
+        guidance=model.guidance,
+        defaults=model.defaults,
+        limits=model.limits,
+        schedulers=tuple(scheduler.name for scheduler in model.offered_schedulers),
     )

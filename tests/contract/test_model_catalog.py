@@ -10,16 +10,15 @@ ENTRY = """
 [[models]]
 id = "tiny"
 source = "weights"
-schedulers = ["DDIMScheduler"]
+schedulers = ["DDIM"]
 [models.defaults]
 width = 64
 height = 64
 num_inference_steps = 5
 guidance_scale = 1.0
-scheduler = "DDIMScheduler"
+scheduler = "DDIM"
 [models.limits]
-width = 64
-height = 64
+pixels = 4096
 num_inference_steps = 10
 num_images_per_prompt = 2
 """
@@ -37,13 +36,40 @@ def test_the_shipped_catalog_offers_pocket_by_default() -> None:
     assert Path(catalog.default.source) == ROOT / "models" / "pocket"
 
 
-def test_a_source_that_is_a_folder_beside_the_file_becomes_absolute(tmp_path: Path) -> None:
-    (tmp_path / "weights").mkdir()
+def test_folders_and_files_are_looked_for_from_the_files_own_folder(tmp_path: Path) -> None:
     assert read_model_catalog(write(tmp_path, ENTRY)).default.source == str(tmp_path / "weights")
+    single = ENTRY.replace('"weights"', '"/one/file.safetensors"\nconfig = "configuration"')
+    model = read_model_catalog(write(tmp_path, single)).default
+    assert (model.source, model.config) == ("/one/file.safetensors", str(tmp_path / "configuration"))
 
 
-def test_any_other_source_is_left_as_it_is(tmp_path: Path) -> None:
-    assert read_model_catalog(write(tmp_path, ENTRY)).default.source == "weights"
+def test_a_hub_repository_stays_a_name(tmp_path: Path) -> None:
+    hub = ENTRY.replace('"weights"', f'"owner/name"\nrevision = "{"0" * 40}"')
+    assert read_model_catalog(write(tmp_path, hub)).default.source == "owner/name"
+
+
+def commented_entries() -> str:
+    """The shipped file with every entry that is commented out brought in."""
+    lines = (ROOT / "models.toml").read_text().splitlines()
+    return "\n".join(line.removeprefix("#: ") for line in lines)
+
+
+def test_the_entries_that_are_shipped_commented_can_be_used_as_they_are(tmp_path: Path) -> None:
+    catalog = read_model_catalog(write(tmp_path, commented_entries()))
+    assert list(catalog.models) == [
+        "pocket",
+        "sd15",
+        "sd-turbo",
+        "sdxl",
+        "sdxl-turbo",
+        "ssd-1b",
+        "lcm",
+        "pixart-sigma",
+        "flux-schnell",
+    ]
+    for model in list(catalog.models.values())[1:]:
+        assert model.revision is not None
+        assert model.licence is not None
 
 
 def test_a_model_that_is_not_on_offer_is_refused_with_those_that_are(tmp_path: Path) -> None:
@@ -60,8 +86,15 @@ def test_a_model_that_is_not_on_offer_is_refused_with_those_that_are(tmp_path: P
         (ENTRY + ENTRY, "'tiny' is used more than once"),
         (ENTRY.replace("width = 64", "width = 63"), "model 'tiny': defaults.width: .*multiple of 8"),
         (ENTRY.replace('source = "weights"', ""), "model 'tiny': source: Field required"),
-        (ENTRY.replace("num_inference_steps = 5", "num_inference_steps = 11"), "above limits.num_inference_steps"),
-        (ENTRY.replace('scheduler = "DDIMScheduler"', 'scheduler = "Other"'), "not in schedulers"),
+        (
+            ENTRY.replace("num_inference_steps = 5", "num_inference_steps = 11"),
+            "model 'tiny': defaults.num_inference_steps must be at most 10",
+        ),
+        (
+            ENTRY.replace('scheduler = "DDIM"', 'scheduler = "Euler"'),
+            "model 'tiny': defaults.scheduler is not in schedulers",
+        ),
+        (ENTRY.replace('"weights"', '"owner/name"\nrevision = "main"'), "model 'tiny': revision: "),
         (ENTRY + "\n[models.extra]\nx = 1", "model 'tiny': extra: Extra inputs"),
     ],
 )

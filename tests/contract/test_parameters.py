@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from contract.errors import ParametersRefused
-from contract.model_catalog import Model
+from contract.model import Model
 from contract.parameters import MAX_SEED, GenerationParameters, GenerationRequest
 
 MODEL = Model.model_validate(
@@ -18,7 +18,7 @@ MODEL = Model.model_validate(
             "scheduler": "DDIMScheduler",
             "negative_prompt": "blurry",
         },
-        "limits": {"width": 256, "height": 256, "num_inference_steps": 50, "num_images_per_prompt": 4},
+        "limits": {"width": 256, "height": 256, "pixels": 65536, "num_inference_steps": 50, "num_images_per_prompt": 4},
     }
 )
 
@@ -64,7 +64,7 @@ def test_missing_values_are_filled_from_the_models_defaults() -> None:
         guidance_scale=4.0,
         num_images_per_prompt=1,
         seed=7,
-        scheduler="DDIMScheduler",
+        scheduler="DDIM",
         output_format="png",
     )
 
@@ -75,11 +75,13 @@ def test_what_the_request_names_is_kept() -> None:
     )
     parameters = MODEL.complete(asked, seed=7)
     assert (parameters.negative_prompt, parameters.seed, parameters.guidance_scale) == ("", MAX_SEED, 0)
-    assert parameters.scheduler == "EulerDiscreteScheduler"
+    assert parameters.scheduler == "Euler"
 
 
 def test_every_field_above_a_limit_is_named() -> None:
-    asked = GenerationRequest(prompt="a", width=512, num_inference_steps=51, num_images_per_prompt=5, scheduler="Foo")
+    asked = GenerationRequest(
+        prompt="a", width=512, height=64, num_inference_steps=51, num_images_per_prompt=5, scheduler="Foo"
+    )
     with pytest.raises(ParametersRefused) as caught:
         MODEL.complete(asked, seed=7)
     assert [refusal.pointer for refusal in caught.value.refusals] == [

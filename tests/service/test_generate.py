@@ -56,14 +56,15 @@ def test_a_body_that_cannot_be_read_is_a_problem_document(
 @pytest.mark.parametrize(
     ("fields", "pointer", "limit"),
     [
-        ({"width": 1024}, "/width", "256"),
+        ({"width": 1024, "height": 64}, "/width", "256"),
         ({"width": 100}, "/width", "8"),
         ({"num_inference_steps": 0}, "/num_inference_steps", "1"),
         ({"num_inference_steps": 150}, "/num_inference_steps", "100"),
         ({"num_images_per_prompt": 9}, "/num_images_per_prompt", "8"),
         ({"guidance_scale": -1}, "/guidance_scale", "0"),
         ({"seed": 4294967295, "num_images_per_prompt": 2}, "/seed", "4294967294"),
-        ({"scheduler": "Euler"}, "/scheduler", "EulerDiscreteScheduler"),
+        ({"scheduler": "Heun"}, "/scheduler", "DDIM, DDPM, Euler, Euler a, DPM++ 2M"),
+        ({"scheduler": "Nonsense"}, "/scheduler", "DPM++ 2M"),
         ({"model": "other"}, "/model", "pocket"),
         ({"steps": 20}, "/steps", "not permitted"),
         ({"a/b~c": 1}, "/a~1b~0c", "not permitted"),
