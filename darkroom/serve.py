@@ -6,6 +6,7 @@ started and asks the service how they are; imports neither.
 
 import fcntl
 import json
+import os
 import signal
 import socket
 import sys
@@ -18,7 +19,7 @@ import httpx
 
 from darkroom import valkey
 from darkroom.processes import Child, Watchdog
-from darkroom.settings import ServeSettings, environment_with
+from darkroom.settings import ServeSettings, environment_with, variables
 
 _LOCK_SECONDS = 5.0
 """After a kill -9 the former Valkey needs a moment to write its file and go."""
@@ -34,9 +35,12 @@ class CannotServe(Exception):
 
 
 class Serve:
-    """One run of `darkroom serve`."""
+    """One run of `darkroom serve`; `worker` is the module that runs as the worker."""
 
-    def __init__(self, host: str, port: int, data_dir: Path, device: str, settings: ServeSettings) -> None:
+    def __init__(
+        self, host: str, port: int, data_dir: Path, device: str, settings: ServeSettings, *, worker: str = "worker"
+    ) -> None:
+        self._worker_module = worker
         self._host = host
         self._port = port
         self._data_dir = data_dir.resolve()
@@ -44,6 +48,7 @@ class Serve:
         self._settings = settings
         self._url = f"http://{_reachable(host)}:{port}"
         self._signals = 0
+        self._worker_asked = False
         self._http = httpx.Client(base_url=self._url, timeout=5, trust_env=False)
         self._children: list[Child] = []
         self._last_words = ""
@@ -52,6 +57,7 @@ class Serve:
         """Until a signal asks it to stop. Raises CannotServe."""
         signal.signal(signal.SIGINT, self._note_signal)
         signal.signal(signal.SIGTERM, self._note_signal)
+        signal.signal(signal.SIGUSR1, self._note_request)
         self._check_port()
         with self._lock() as lock:
             watchdog = Watchdog()
@@ -64,6 +70,9 @@ class Serve:
 
     def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
+
+    def _note_request(self, _number: int, _frame: FrameType | None) -> None:
+        self._worker_asked = True
 
     def _check_port(self) -> None:
         with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
@@ -106,10 +115,14 @@ class Serve:
             port=str(self._port),
             device=self._device,
         )
-        for name in ("worker", "service"):
-            child = Child(name, [sys.executable, "-P", "-m", name], environment, watchdog)
-            child.start()
-            self._children.append(child)
+        supervised = environment | variables(supervisor_pid=str(os.getpid()))
+        self._start_module("worker", self._worker_module, supervised, watchdog)
+        self._start_module("service", "service", environment, watchdog)
+
+    def _start_module(self, name: str, module: str, environment: dict[str, str], watchdog: Watchdog) -> None:
+        child = Child(name, [sys.executable, "-P", "-m", module], environment, watchdog)
+        child.start()
+        self._children.append(child)
 
     def _start_valkey(self, watchdog: Watchdog, lock: IO[str]) -> None:
         binary = valkey.find_binary()
@@ -137,13 +150,19 @@ class Serve:
         ready = False
         _say(f"starting; everything is kept in {self._data_dir}")
         while not self._signals:
+            # Before a look at who has ended: a worker that has gone since it asked has its successor already.
+            if self._worker_asked:
+                self._replace_worker()
             for child in self._children:
-                news = child.keep_alive()
-                if news:
-                    _say(news)
+                _say(child.keep_alive())
             if not ready:
                 ready = self._announce_when_ready()
             time.sleep(_TICK_SECONDS)
+
+    def _replace_worker(self) -> None:
+        self._worker_asked = False
+        worker = self._worker()
+        _say(worker.start_successor(variables(predecessor_pid=str(worker.pid))))
 
     def _announce_when_ready(self) -> bool:
         report = self._readiness()
@@ -151,7 +170,7 @@ class Serve:
             self._say_once(f"Redis {report['redis']}; set DARKROOM_REDIS_URL to one that does, or leave it unset")
         workers: list[dict[str, Any]] = report.get("workers", [])
         # By its pid: the record of a former life may still say ready.
-        workers = [worker for worker in workers if worker["pid"] == self._worker_pid()]
+        workers = [worker for worker in workers if worker["pid"] == self._worker().pid]
         worker = next((worker for worker in workers if worker["state"] == "ready"), None)
         if worker is None:
             for worker in workers:
@@ -171,8 +190,8 @@ class Serve:
         print("\n".join(lines), flush=True)
         return True
 
-    def _worker_pid(self) -> int | None:
-        return next(child.pid for child in self._children if child.name == "worker")
+    def _worker(self) -> Child:
+        return next(child for child in self._children if child.name == "worker")
 
     def _readiness(self) -> dict[str, Any]:
         """What /readyz says; empty while the service does not answer."""
@@ -201,5 +220,6 @@ def _reachable(host: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _say(words: str) -> None:
-    print(f"darkroom: {words}", flush=True)
+def _say(words: str | None) -> None:
+    if words:
+        print(f"darkroom: {words}", flush=True)

@@ -15,6 +15,11 @@ class ServeSettings(BaseSettings):
     shutdown_grace_seconds: float = 20.0
 
 
+def variables(**settings: str) -> dict[str, str]:
+    """Some of Darkroom's settings, as they stand in an environment."""
+    return {f"DARKROOM_{name.upper()}": value for name, value in settings.items()}
+
+
 def environment_with(**settings: str) -> dict[str, str]:
     """This process's environment for a child, with some of Darkroom's settings in it."""
-    return os.environ | {f"DARKROOM_{name.upper()}": value for name, value in settings.items()}
+    return os.environ | variables(**settings)

@@ -1,39 +1,72 @@
 """`python -m tests.stub_worker`: the real worker around a pipeline that obeys its prompt instead of drawing it.
 
-`steps 20` takes twenty steps of 50 ms; `die` kills the process; `hang` never comes back; anything else is instant.
+`steps 20` takes twenty steps of 50 ms; `die` kills the process; `hang` never comes back; `lost` loses the device;
+`leak 40` keeps 40 MiB for ever; `crowd` leaves no room for a second process; `cool` reports every model as cold;
+anything else is instant.
 """
 
 import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 
 from PIL import Image
 
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters
+from contract.worker_state import ModelState
 from worker.__main__ import Loaded, main
+from worker.execution import DeviceLost
 from worker.settings import WorkerSettings
 from worker.warm_worker import Drawn, OnStep
 
 
-def draw(parameters: GenerationParameters, on_step: OnStep) -> Drawn:
-    """One plain picture for each image; its colour is its seed."""
-    verb, _, number = parameters.prompt.partition(" ")
-    if verb == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if verb == "hang":
-        time.sleep(600)
-    for step in range(int(number) if verb == "steps" else 0):
-        time.sleep(0.05)
-        on_step(step + 1, int(number))
-    size = (parameters.width, parameters.height)
-    seeds = range(parameters.seed, parameters.seed + parameters.num_images_per_prompt)
-    return Drawn([Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds], 0.0, 0.0)
+class StubDraw:
+    """Every model of the catalog, warm, without a weight."""
+
+    def __init__(self, catalog: ModelCatalog) -> None:
+        self._models = {model_id: ModelState(state="warm", can_run=True) for model_id in catalog.models}
+        self._leaked: list[bytes] = []
+        self._crowded = False
+
+    def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
+        """One plain picture for each image; its colour is its seed."""
+        verb, _, number = parameters.prompt.partition(" ")
+        self._obey(verb, number)
+        for step in range(int(number) if verb == "steps" else 0):
+            time.sleep(0.05)
+            on_step(step + 1, int(number))
+        size = (parameters.width, parameters.height)
+        seeds = range(parameters.seed, parameters.seed + parameters.num_images_per_prompt)
+        return Drawn([Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds], 0.0, 0.0)
+
+    def _obey(self, verb: str, number: str) -> None:
+        if verb == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if verb == "hang":
+            time.sleep(600)
+        if verb == "lost":
+            raise DeviceLost("unspecified launch failure")
+        if verb == "leak":
+            self._leaked.append(b"\1" * (int(number) << 20))
+        if verb == "cool":
+            self._models = dict.fromkeys(self._models, ModelState(state="cold", can_run=True))
+        if verb == "crowd":
+            self._crowded = True
+
+    def report(self) -> Mapping[str, ModelState]:
+        return self._models
+
+    def host_bytes(self) -> int:
+        return 0
+
+    def can_be_doubled(self) -> bool:
+        return not self._crowded
 
 
-def load(_catalog: ModelCatalog, _settings: WorkerSettings) -> Loaded:
-    return Loaded(draw, "stub", "cpu")
+def load(catalog: ModelCatalog, _settings: WorkerSettings) -> Loaded:
+    return Loaded(StubDraw(catalog), "stub", "cpu")
 
 
 if __name__ == "__main__":

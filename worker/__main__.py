@@ -4,9 +4,11 @@ import fcntl
 import hashlib
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,11 +19,13 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from contract.errors import DarkroomError, SettingsError
-from contract.image_store import local_image_store
+from contract.image_store import ImageStore, local_image_store
 from contract.model_catalog import ModelCatalog, read_model_catalog
 from contract.settings import read_settings
 from contract.worker_state import WorkerState
 from worker.beat import Beat
+from worker.execution import DEVICE_LOST_EXIT_CODE, DeviceLost
+from worker.recycling import SUCCESSOR_EXIT_CODE
 from worker.settings import WorkerSettings, configure_libraries
 from worker.warm_worker import Draw, WarmWorker, reap_former_life
 
@@ -47,10 +51,14 @@ def load_default_model(catalog: ModelCatalog, settings: WorkerSettings) -> Loade
     """Loads the catalog's default model and warms it up. Raises DarkroomError."""
     # Here and not above: these imports take seconds, in which the worker's state should already show.
     from worker.denoise import Denoiser
+    from worker.device import choose_device
+    from worker.model_files import check_local_sources
 
-    denoiser = Denoiser(catalog, settings)
-    warm = denoiser.warm_up()
-    return Loaded(denoiser, warm.model.id, warm.plan.device)
+    check_local_sources(catalog, settings.models)
+    device = choose_device(settings)
+    denoiser = Denoiser(catalog, settings, device)
+    denoiser.warm_up()
+    return Loaded(denoiser, catalog.default.id, device.type)
 
 
 def main(load: Load = load_default_model) -> int:
@@ -63,34 +71,65 @@ def main(load: Load = load_default_model) -> int:
         log.error("%s", error)
         return 2
     try:
-        with _exclusive(settings):
-            return _run(settings, load)
+        if settings.predecessor_pid is None:
+            return _begin(settings, load)
+        return _succeed(settings, load, settings.predecessor_pid)
     except BlockingIOError:
         log.error("another worker named %r is alive: set DARKROOM_WORKER_NAME", settings.worker_name)
     except RedisError as error:
         log.error("Redis stays away: %s", error)
+    except DeviceLost as error:
+        log.critical("the device answers no more, the process ends: %s", error)
+        return DEVICE_LOST_EXIT_CODE
     return 1
 
 
-def _run(settings: WorkerSettings, load: Load) -> int:
-    client = _connect(settings.redis_url)
-    reap_former_life(client, settings.worker_name)
-    state = WorkerState(state="loading", pid=os.getpid())
-    beat = Beat(_connect(settings.redis_url), settings.worker_name, state)
+def _begin(settings: WorkerSettings, load: Load) -> int:
+    """The only one of its name: shows that it loads, and why where it cannot."""
+    with _exclusive(settings):
+        client = _connect(settings.redis_url)
+        reap_former_life(client, settings.worker_name)
+        state = WorkerState(state="loading", pid=os.getpid())
+        with closing(Beat(_connect(settings.redis_url), settings.worker_name, state)) as beat:
+            try:
+                loaded, store = _prepare(settings, load)
+            except DarkroomError as error:
+                log.error("%s", error)
+                beat.show(state.model_copy(update={"state": "failed", "reason": str(error)}))
+                return 1
+            beat.show(_ready(loaded))
+            return _work(client, settings, loaded, store, beat)
+
+
+def _succeed(settings: WorkerSettings, load: Load, predecessor_pid: int) -> int:
+    """Loads unseen beside the predecessor, which works on under the name; takes its place when it has gone."""
     try:
-        catalog = read_model_catalog(settings.models)
-        store = local_image_store(settings.image_store)
-        loaded = load(catalog, settings)
-        beat.show(state.model_copy(update={"state": "ready", "model": loaded.model, "device": loaded.device}))
-        log.info("ready: model %s on %s", loaded.model, loaded.device)
-        WarmWorker(client, settings.worker_name, loaded.draw, store, beat, settings.shutdown_grace_seconds).work()
+        loaded, store = _prepare(settings, load)
     except DarkroomError as error:
-        log.error("%s", error)
-        beat.show(state.model_copy(update={"state": "failed", "reason": str(error)}))
+        log.error("the successor cannot work: %s", error)
         return 1
-    finally:
-        beat.close()
-    return 0
+    with _handed_over(settings, predecessor_pid):
+        client = _connect(settings.redis_url)
+        reap_former_life(client, settings.worker_name)
+        with closing(Beat(_connect(settings.redis_url), settings.worker_name, _ready(loaded))) as beat:
+            return _work(client, settings, loaded, store, beat)
+
+
+def _prepare(settings: WorkerSettings, load: Load) -> tuple[Loaded, ImageStore]:
+    catalog = read_model_catalog(settings.models)
+    store = local_image_store(settings.image_store)
+    return load(catalog, settings), store
+
+
+def _ready(loaded: Loaded) -> WorkerState:
+    models = dict(loaded.draw.report())
+    return WorkerState(state="ready", pid=os.getpid(), model=loaded.model, device=loaded.device, models=models)
+
+
+def _work(client: redis.Redis, settings: WorkerSettings, loaded: Loaded, store: ImageStore, beat: Beat) -> int:
+    log.info("ready: model %s on %s", loaded.model, loaded.device)
+    to_be_replaced = WarmWorker(client, settings, loaded.draw, store, beat).work()
+    return SUCCESSOR_EXIT_CODE if to_be_replaced else 0
 
 
 def _connect(url: str) -> redis.Redis:
@@ -105,11 +144,28 @@ def _connect(url: str) -> redis.Redis:
 
 
 def _exclusive(settings: WorkerSettings) -> IO[str]:
-    """Holds the worker's name on this machine for as long as the process lives. Raises BlockingIOError."""
-    who = hashlib.sha256(f"{settings.redis_url} {settings.worker_name}".encode()).hexdigest()[:16]
-    lock = (Path(tempfile.gettempdir()) / f"darkroom-worker-{who}.lock").open("w")
+    """Holds the worker's name on this machine for as long as it is open. Raises BlockingIOError."""
+    lock = _lock_file(settings)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return lock
+
+
+def _handed_over(settings: WorkerSettings, predecessor_pid: int) -> IO[str]:
+    """Holds the worker's name once the predecessor, told that its successor is warm, has let it go."""
+    try:
+        return _exclusive(settings)
+    except BlockingIOError:
+        # Only while the name is held: the number of a process that is gone may be another's.
+        with suppress(ProcessLookupError):
+            os.kill(predecessor_pid, signal.SIGUSR1)
+    lock = _lock_file(settings)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _lock_file(settings: WorkerSettings) -> IO[str]:
+    who = hashlib.sha256(f"{settings.redis_url} {settings.worker_name}".encode()).hexdigest()[:16]
+    return (Path(tempfile.gettempdir()) / f"darkroom-worker-{who}.lock").open("w")
 
 
 if __name__ == "__main__":

@@ -5,18 +5,26 @@ from dataclasses import dataclass, field
 
 from contract.errors import DeadlineExceeded
 
+DEVICE_LOST_EXIT_CODE = 71
+"""EX_OSERR of sysexits.h: nothing that this process could do brings the device back; a new process may have it."""
+
 
 class Interrupted(Exception):
     """The run is over for a reason that is not the job's failure.
 
     Interrupted
     ├── JobCanceled       the client asked for it
+    ├── DeviceLost        the device answers no more: the process must end; the job is retried as after a crash
     ├── LeaseLost         another worker may have the job: whatever this one has is dropped
     └── WorkerStopping    the job goes back in line
     """
 
 
 class JobCanceled(Interrupted):
+    """See Interrupted."""
+
+
+class DeviceLost(Interrupted):
     """See Interrupted."""
 
 

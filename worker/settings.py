@@ -2,14 +2,15 @@
 
 import os
 import socket
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from contract.rung import MemoryChoice
 from contract.settings import ContractSettings
 
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
-MemoryChoice = Literal["auto", "none", "model_offload", "sequential_offload"]
 
 
 _LIBRARIES = {
@@ -28,10 +29,28 @@ class WorkerSettings(ContractSettings):
     """Two live workers on one Redis must not share a name."""
     device: DeviceChoice = "auto"
     memory: MemoryChoice = "auto"
+    """The rung to begin with, for models that name none themselves."""
+    device_memory_limit_bytes: Annotated[int, Field(gt=0)] | None = None
+    """Of the device's memory, this worker takes no more."""
+    allow_cpu: bool = False
+    """Draw on the CPU what does not fit on the device on any rung: in minutes instead of seconds."""
+    allow_downloads: bool = False
+    """Fetch a hub model when it is first needed; otherwise only `darkroom models pull` does."""
     attention_slicing: bool = False
     """Off: with PyTorch's own attention it costs memory and time. See docs/decisions."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long a running job may go on after SIGTERM before it is put back in line."""
+    recycle_drift_bytes: Annotated[int, Field(ge=0)] = 2 * 1024**3
+    """The worker has itself replaced once its memory has grown by this much that no model accounts for; 0: never."""
+    supervisor_pid: Annotated[int, Field(gt=0)] | None = None
+    """Internal, set by `darkroom serve`: who starts a successor on SIGUSR1."""
+    predecessor_pid: Annotated[int, Field(gt=0)] | None = None
+    """Internal, set by the supervisor: the worker that this one is to replace once it is warm."""
+
+    @property
+    def observed_peaks(self) -> Path:
+        """One file for each worker: two would write over each other."""
+        return self.data_dir / f"peaks-{self.worker_name}.json"
 
 
 def configure_libraries() -> None:

@@ -6,9 +6,11 @@ heartbeats and finish. Never calls a function named by a job. Knows nothing of t
 
 import hashlib
 import logging
+import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
@@ -27,8 +29,11 @@ from contract.image_file import CONTENT_TYPES, encode_image
 from contract.image_store import ImageStore
 from contract.job import RQ_DATA, StoredImage, Timings, stored_images
 from contract.parameters import GenerationParameters
+from contract.worker_state import ModelState
 from worker.beat import Beat
 from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
+from worker.recycling import Drift
+from worker.settings import WorkerSettings
 
 log = logging.getLogger("darkroom.worker")
 
@@ -49,9 +54,19 @@ OnStep = Callable[[int, int], None]
 
 
 class Draw(Protocol):
-    """Draws the images of one job. Raises JobFailed, and whatever `on_step` raises."""
+    """The models of one process."""
 
-    def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn: ...
+    def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
+        """Draws the images of one job. Raises JobFailed, DeviceLost, and whatever `on_step` raises."""
+
+    def report(self) -> Mapping[str, ModelState]:
+        """How each model stands, by its id."""
+
+    def host_bytes(self) -> int:
+        """The weights that are held in the CPU's memory."""
+
+    def can_be_doubled(self) -> bool:
+        """Whether a second process with the same model fits beside this one, on the device and in the CPU's memory."""
 
 
 class WarmWorker(SimpleWorker):
@@ -60,15 +75,14 @@ class WarmWorker(SimpleWorker):
     def __init__(
         self,
         client: redis.Redis,
-        name: str,
+        settings: WorkerSettings,
         draw: Draw,
         store: ImageStore,
         beat: Beat,
-        shutdown_grace_seconds: float,
     ) -> None:
         super().__init__(
             [keys.QUEUE_NAME],
-            name=name,
+            name=settings.worker_name,
             connection=client,
             serializer=JSONSerializer,
             worker_ttl=keys.WORKER_TTL_SECONDS,
@@ -76,27 +90,36 @@ class WarmWorker(SimpleWorker):
         self._draw = draw
         self._store = store
         self._beat = beat
-        self._shutdown_grace_seconds = shutdown_grace_seconds
+        self._settings = settings
+        self._drift = Drift(settings.recycle_drift_bytes)
+        self._leaving = False
+        self._wants_successor = False
         self._signals = 0
         self._stop_at = float("inf")
         self._claim = client.register_script(scripts.CLAIM)
         self._finish = client.register_script(scripts.FINISH)
         self._reap = client.register_script(scripts.REAP)
 
-    def work(self) -> None:  # type: ignore[override]  # none of RQ's options has a meaning here
-        """Takes jobs until a signal asks it to stop. Raises RedisError when Redis stays away."""
+    def work(self) -> bool:  # type: ignore[override]  # none of RQ's options has a meaning here
+        """Takes jobs until it is asked to stop or its memory has grown; whether the process is to be replaced at once.
+
+        Raises DeviceLost in the middle of a job, whose lease stays behind, and RedisError when Redis stays away.
+        """
         signal.signal(signal.SIGTERM, self._note_signal)
         signal.signal(signal.SIGINT, self._note_signal)
+        signal.signal(signal.SIGUSR1, self._note_successor)
         self.connection.delete(self.key)  # a former process of this name; its jobs went back when this one started
         self.register_birth()  # type: ignore[no-untyped-call]
         self.set_state(WorkerStatus.IDLE)
-        while not self._signals:
+        while not self._leaving:
             claims = self._claim(args=[self.name, uuid4().hex])
             for claim in claims:
                 self._run(*claim)
+                self._look_at_models()
             if not claims:
                 self._wait_for_head()
         self.register_death()  # type: ignore[no-untyped-call]
+        return self._wants_successor and not self._signals
 
     def _set_connection(self, connection: redis.Redis) -> redis.Redis:
         """RQ would stretch the socket timeout of a client that is handed in to minutes."""
@@ -104,8 +127,13 @@ class WarmWorker(SimpleWorker):
 
     def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
         # Only notes it: RQ's own handlers raise inside a read and leave the connection out of step.
+        self._leaving = True
         self._signals += 1
-        self._stop_at = min(self._stop_at, time.monotonic() + self._shutdown_grace_seconds)
+        self._stop_at = min(self._stop_at, time.monotonic() + self._settings.shutdown_grace_seconds)
+
+    def _note_successor(self, _number: int, _frame: FrameType | None) -> None:
+        # No limit for the running job: its successor waits.
+        self._leaving = True
 
     def _wait_for_head(self) -> None:
         """Blocks until there is a head of the line, for a second at most; leaves it where it is."""
@@ -126,6 +154,23 @@ class WarmWorker(SimpleWorker):
                 self._reap(args=["released", execution.member])
             except LeaseLost:
                 log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)
+
+    def _look_at_models(self) -> None:
+        """After every job: shows how the models stand now, and has the process replaced when its memory has grown."""
+        self._beat.state = self._beat.state.model_copy(update={"models": dict(self._draw.report())})
+        if self._drift.exceeded(self._draw.host_bytes()):
+            self._ask_for_successor()
+
+    def _ask_for_successor(self) -> None:
+        """Works on until the successor is warm; where there cannot be two, this one ends first."""
+        supervisor = self._settings.supervisor_pid
+        if supervisor is not None and self._draw.can_be_doubled():
+            log.info("memory has grown: asking for a successor")
+            with suppress(ProcessLookupError):
+                os.kill(supervisor, signal.SIGUSR1)
+        else:
+            log.info("memory has grown: ending for a successor")
+            self._leaving = self._wants_successor = True
 
     def _result(self, execution: Execution, data: bytes, parameters_json: bytes) -> dict[str, str]:
         """The fields that a succeeded job gets."""

@@ -82,7 +82,12 @@ def test_a_broken_model_is_named_and_no_job_is_lost(start: StartServe, tmp_path:
     (tmp_path / "models" / "pocket").mkdir()
     broken.write_text(catalog)
     serve = start(DARKROOM_MODELS=str(broken))
-    wait_until(lambda: serve.printed("the worker cannot start: model 'pocket'"), READY_SECONDS)
+    wait_until(
+        lambda: serve.printed(
+            "the worker cannot start: .*models.toml: model 'pocket': source: .* holds no model_index.json"
+        ),
+        READY_SECONDS,
+    )
     job_id = serve.submit()
     report = serve.http.get("/readyz")
     assert report.status_code == 200

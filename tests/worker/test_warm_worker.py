@@ -1,71 +1,22 @@
 """The real worker process around a stub pipeline: every way a job can end, and every way a worker can."""
 
 import hashlib
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
 import redis
 
 from contract import scripts
-from contract.job import Job, JobStatus, stored_images
+from contract.job import JobStatus, stored_images
+from contract.model_catalog import read_model_catalog
+from contract.worker_state import WorkerState
 from darkroom import valkey
 from tests.conftest import ROOT, end, wait_until
-from tests.contract.test_scripts import PARAMETERS, Line
-
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts a worker; every one that is left is killed in the end."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start_worker(name: str = "w", **environment: str) -> subprocess.Popen[bytes]:
-        variables = {"REDIS_URL": redis_url, "DATA_DIR": str(tmp_path), "WORKER_NAME": name} | environment
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.stub_worker"],
-            cwd=ROOT,
-            env=os.environ | {f"DARKROOM_{key}": value for key, value in variables.items()},
-        )
-        processes.append(process)
-        return process
-
-    yield start_worker
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            end(process, signal.SIGKILL)
-
-
-@pytest.fixture
-def line(client: redis.Redis) -> Line:
-    return Line(client)
-
-
-def submit(line: Line, job_id: str, prompt: str = "a fox", timeout: float = 60, **changes: Any) -> None:
-    parameters = PARAMETERS.model_copy(update={"prompt": prompt} | changes)
-    line.run(scripts.SUBMIT, job_id, parameters.model_dump_json(), timeout, 3600, prompt)
-
-
-def reach(line: Line, job_id: str, status: JobStatus, seconds: float = 20) -> Job:
-    def arrived() -> Job | None:
-        job = line.fetch(job_id)
-        return job if job.status is status else None
-
-    job: Job = wait_until(arrived, seconds)
-    return job
-
-
-def running(line: Line, job_id: str, step: int = 1) -> None:
-    """Waits until the job has shown that many steps."""
-    wait_until(lambda: (progress := line.fetch(job_id).progress) and progress.step >= step, 20)
+from tests.contract.test_scripts import Line
+from tests.worker.conftest import Start, reach, running, submit
+from worker.execution import DEVICE_LOST_EXIT_CODE
 
 
 def test_a_job_ends_with_its_pictures_stored(start: Start, line: Line, tmp_path: Path) -> None:
@@ -109,6 +60,43 @@ def test_a_job_that_kills_its_worker_three_times_fails_and_its_neighbours_do_not
     assert (job.status, job.attempts) == (JobStatus.FAILED, 3)
     assert job.error is not None
     assert job.error.code == "worker_crashed"
+
+
+def test_a_lost_device_ends_the_process_and_the_job_is_tried_by_the_next(start: Start, line: Line) -> None:
+    submit(line, "a", "lost")
+    submit(line, "good")
+    for attempt in (1, 2, 3):
+        assert start().wait(30) == DEVICE_LOST_EXIT_CODE == 71
+        job = line.fetch("a")
+        assert (job.status, job.attempts) == (JobStatus.RUNNING, attempt)
+    start()
+    assert reach(line, "good", JobStatus.SUCCEEDED).attempts == 1
+    job = line.fetch("a")
+    assert (job.status, job.attempts) == (JobStatus.FAILED, 3)
+    assert job.error is not None
+    assert job.error.code == "worker_crashed"
+    assert line.leftovers() == set()
+
+
+def test_a_worker_tells_how_every_model_stands(start: Start, line: Line) -> None:
+    start()
+    offered = set(read_model_catalog(ROOT / "models.toml").models)
+    wait_until(lambda: set(told(line).models) == offered, 20)
+    assert told(line).state == "ready"
+    assert {(each.state, each.can_run) for each in told(line).models.values()} == {("warm", True)}
+
+
+def test_a_worker_tells_after_every_job_how_the_models_stand_now(start: Start, line: Line) -> None:
+    start()
+    submit(line, "a", "cool")
+    reach(line, "a", JobStatus.SUCCEEDED)
+    wait_until(lambda: {each.state for each in told(line).models.values()} == {"cold"})
+
+
+def told(line: Line) -> WorkerState:
+    """What the worker says of itself."""
+    text = line.client.hget("darkroom:workers", "w") or '0 {"state": "loading", "pid": 0}'
+    return WorkerState.model_validate_json(text.partition(" ")[2])
 
 
 def test_a_frozen_worker_loses_its_job_and_its_late_result(start: Start, line: Line) -> None:

@@ -1,0 +1,65 @@
+"""The real worker process around a stub pipeline, and the line of jobs that it takes from."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from contract import scripts
+from contract.job import Job, JobStatus
+from tests.conftest import ROOT, end, wait_until
+from tests.contract.test_scripts import PARAMETERS, Line
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a worker; every one that is left is killed in the end."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start_worker(name: str = "w", **environment: str) -> subprocess.Popen[bytes]:
+        variables = {"REDIS_URL": redis_url, "DATA_DIR": str(tmp_path), "WORKER_NAME": name} | environment
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.stub_worker"],
+            cwd=ROOT,
+            env=os.environ | {f"DARKROOM_{key}": value for key, value in variables.items()},
+        )
+        processes.append(process)
+        return process
+
+    yield start_worker
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            end(process, signal.SIGKILL)
+
+
+@pytest.fixture
+def line(client: redis.Redis) -> Line:
+    return Line(client)
+
+
+def submit(line: Line, job_id: str, prompt: str = "a fox", timeout: float = 60, **changes: Any) -> None:
+    parameters = PARAMETERS.model_copy(update={"prompt": prompt} | changes)
+    line.run(scripts.SUBMIT, job_id, parameters.model_dump_json(), timeout, 3600, prompt)
+
+
+def reach(line: Line, job_id: str, status: JobStatus, seconds: float = 20) -> Job:
+    def arrived() -> Job | None:
+        job = line.fetch(job_id)
+        return job if job.status is status else None
+
+    job: Job = wait_until(arrived, seconds)
+    return job
+
+
+def running(line: Line, job_id: str, step: int = 1) -> None:
+    """Waits until the job has shown that many steps."""
+    wait_until(lambda: (progress := line.fetch(job_id).progress) and progress.step >= step, 20)
