@@ -1,134 +1,168 @@
-"""Draws the images of one job: latents first, then the decode.
+"""Draws jobs with the models on offer, and says how each of them stands.
 
-One generator per image, so that a picture depends on its own seed and not on its neighbours; the decode is a phase of
-its own, so that its failure does not cost the denoising. Knows the pipeline; knows nothing of Redis or files.
+Knows models and what can go wrong with them; knows nothing of Redis or files.
 """
 
-import gc
 import logging
 import time
-from typing import Any
+from collections.abc import Mapping
+from math import inf
 
+import psutil
 import torch
-from PIL.Image import Image
 
-from contract.errors import (
-    CatalogError,
-    GenerationFailed,
-    InvalidOutput,
-    ModelUnavailable,
-    OutOfMemory,
-    ParametersRefused,
-)
+from contract.errors import CatalogError, GenerationFailed, ModelUnavailable, ParametersRefused
+from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, GenerationRequest
-from worker.pipeline import WarmPipeline, load_pipeline
-from worker.schedulers import build_scheduler
+from contract.worker_state import ModelState
+from worker.device import Device, host_available_bytes
+from worker.drawing import Drawing
+from worker.execution import DeviceLost
+from worker.footprint import read_footprint
+from worker.memory_plan import DoesNotFit, layout_of
+from worker.model_files import locate
+from worker.observed_memory import ObservedMemory
+from worker.pipeline import LoadedPipeline, Setup, load_pipeline
+from worker.planned_model import PlannedModel
 from worker.settings import WorkerSettings
+from worker.warm_models import WarmModels
 from worker.warm_worker import Drawn, OnStep
 
 log = logging.getLogger("darkroom.worker")
 
 _WARM_UP_STEPS = 2
+_LOOK_AGAIN_SECONDS = 30
+"""For the files of a model that were not there."""
 
 
 class Denoiser:
-    """Draws one job at a time, with the model that the job names; the last one stays warm."""
+    """Draws one job at a time, with the model that the job names."""
 
-    def __init__(self, catalog: ModelCatalog, settings: WorkerSettings) -> None:
+    def __init__(self, catalog: ModelCatalog, settings: WorkerSettings, device: Device) -> None:
         self._catalog = catalog
         self._settings = settings
-        self._warm: WarmPipeline | None = None
+        self.device = device
+        self.models = WarmModels(self.device, self._load)
+        self._observed = ObservedMemory(settings.observed_peaks)
+        self._planned: dict[str, PlannedModel] = {}
+        self._absent: dict[str, tuple[float, CatalogError]] = {}
+        self._seconds: dict[str, tuple[float, int]] = {}
 
-    def warm_up(self) -> WarmPipeline:
-        """Loads the default model and draws with it, shortly, at its default size. Raises CatalogError or JobFailed."""
-        model = self._catalog.default
-        self._warm = load_pipeline(model, self._settings)
+    def warm_up(self, model: Model | None = None) -> None:
+        """Loads a model, the default one if none is given, and draws with it, shortly, at its default size.
+
+        Raises CatalogError or JobFailed.
+        """
+        model = model or self._catalog.default
         steps = min(_WARM_UP_STEPS, model.limits.num_inference_steps)
         request = GenerationRequest(prompt="warm-up", num_inference_steps=steps)
-        self(model.complete(request, seed=0), lambda _step, _total: None)
-        return self._warm
+        self._draw(self.planned(model), model.complete(request, seed=0), lambda _step, _total: None)
 
     def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
-        """Raises a JobFailed, and whatever `on_step` raises."""
-        warm = self._switch(parameters.model)
+        """Raises a JobFailed, DeviceLost, and whatever `on_step` raises."""
         try:
+            planned = self.planned(self._catalog.choose(parameters.model))
             started = time.monotonic()
-            latents = _denoise(warm, parameters, on_step)
-            denoised = time.monotonic()
-            images = _decode(warm, latents)
-            return Drawn(images, denoised - started, time.monotonic() - denoised)
-        except torch.OutOfMemoryError:
-            pass
+            drawn = self._draw(planned, parameters, on_step)
+        except (CatalogError, ParametersRefused) as error:
+            log.error("%s", error)
+            raise ModelUnavailable(
+                f"Model {parameters.model!r} cannot be loaded; the worker's log says why."
+            ) from error
+        seconds, images = self._seconds.get(parameters.model, (0.0, 0))
+        self._seconds[parameters.model] = (seconds + time.monotonic() - started, images + len(drawn.images))
+        return drawn
+
+    def report(self) -> Mapping[str, ModelState]:
+        """How every model on offer stands."""
+        return {model.id: self._state(model) for model in self._catalog.models.values()}
+
+    def host_bytes(self) -> int:
+        """Of the weights in the CPU's memory."""
+        return self.models.host_bytes
+
+    def can_be_doubled(self) -> bool:
+        """Whether another process with the same default model fits beside this one."""
+        planned = self.planned(self._catalog.default)
+        needed = planned.look_ahead(planned.default_demand()).predicted_bytes
+        host_free = host_available_bytes() >= psutil.Process().memory_info().rss
+        return host_free and (not self.device.has_own_memory or self.device.free_bytes >= needed)
+
+    def planned(self, model: Model, allow_downloads: bool | None = None) -> PlannedModel:
+        """The model with what is known of it. Raises CatalogError where its files cannot be had."""
+        if model.id not in self._planned:
+            allowed = self._settings.allow_downloads if allow_downloads is None else allow_downloads
+            source = locate(model, allowed)
+            dtype = self.device.dtype(model.dtype)
+            self._planned[model.id] = PlannedModel(
+                model,
+                source,
+                read_footprint(model, source),
+                self.device,
+                self.device.ladder_from((model.memory, self._settings.memory)),
+                self._observed.of(f"{self.device.name} {dtype} {model.source} {model.revision or ''}".strip()),
+                self.models,
+                self._settings.attention_slicing,
+            )
+        return self._planned[model.id]
+
+    def _draw(self, planned: PlannedModel, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
+        try:
+            drawn = Drawing(planned, self.device, parameters, on_step).draw()
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
+            if _is_lost(error):
+                log.critical("the device answers no more: %s", error)
+                raise DeviceLost from None
             log.exception("the pipeline failed")
             raise GenerationFailed(
                 f"The pipeline failed ({type(error).__name__}); the worker's log holds it."
             ) from error
-        # Outside the except block: the error's traceback keeps the activations alive.
-        _free_memory()
-        raise OutOfMemory(f"The {warm.plan.device} device has not enough memory for this request.")
+        self._observed.save()
+        return drawn
 
-    def _switch(self, model_id: str) -> WarmPipeline:
-        """The model's pipeline; the one before it is let go first, since both may not fit."""
-        if self._warm is not None and self._warm.model.id == model_id:
-            return self._warm
-        self._warm = None
-        _free_memory()
-        try:
-            self._warm = load_pipeline(self._catalog.choose(model_id), self._settings)
-        except (CatalogError, ParametersRefused) as error:
-            log.error("%s", error)
-            raise ModelUnavailable(f"Model {model_id!r} cannot be loaded; the worker's log says why.") from error
-        return self._warm
+    def _load(self, model: Model, setup: Setup) -> LoadedPipeline:
+        return load_pipeline(model, self.planned(model).source, setup)
 
-
-def _free_memory() -> None:
-    gc.collect()
-    torch.cuda.empty_cache()
-
-
-def _denoise(warm: WarmPipeline, parameters: GenerationParameters, on_step: OnStep) -> torch.Tensor:
-    """Latents, one row for each image."""
-    pipeline = warm.pipeline
-    pipeline.scheduler = build_scheduler(parameters.scheduler, warm.scheduler_config)
-    count = parameters.num_images_per_prompt
-    generators = [torch.Generator("cpu").manual_seed(parameters.seed + index) for index in range(count)]
-    done = 0
-
-    def on_step_end(pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        nonlocal done
-        done += 1
-        on_step(done, pipe.num_timesteps)
-        return tensors
-
-    try:
-        output = pipeline(
-            prompt=[parameters.prompt] * count,
-            negative_prompt=[parameters.negative_prompt] * count,
-            width=parameters.width,
-            height=parameters.height,
-            num_inference_steps=parameters.num_inference_steps,
-            guidance_scale=parameters.guidance_scale,
-            generator=generators,
-            output_type="latent",
-            callback_on_step_end=on_step_end,
+    def _state(self, model: Model) -> ModelState:
+        seconds, images = self._seconds.get(model.id, (0.0, 0))
+        state = ModelState(
+            state=self.models.state(model.id), mean_seconds_per_image=round(seconds / images, 3) if images else None
         )
-    finally:
-        pipeline.maybe_free_model_hooks()
-    latents: torch.Tensor = output.images
-    if not torch.isfinite(latents).all():
-        raise InvalidOutput("The denoising gave numbers that are no picture.")
-    return latents
+        try:
+            planned = self._looked_for(model)
+        except CatalogError as error:
+            return state.model_copy(update={"can_run": False, "reason": str(error)})
+        estimate, last = planned.estimate, layout_of(planned.ladder[-1])
+        try:
+            plan = planned.look_ahead(planned.default_demand())
+        except DoesNotFit as error:
+            size_bytes = estimate.weight_bytes(last)
+            return state.model_copy(update={"can_run": False, "reason": str(error), "size_bytes": size_bytes})
+        rung = planned.rung if state.state == "warm" else plan.rung
+        return state.model_copy(
+            update={"can_run": True, "rung": rung, "size_bytes": estimate.weight_bytes(plan.layout)}
+        )
+
+    def _looked_for(self, model: Model) -> PlannedModel:
+        """Like `planned`, but does not look again at every call for files that were not there."""
+        now = time.monotonic()
+        looked_at, error = self._absent.get(model.id, (-inf, None))
+        if error is not None and now - looked_at < _LOOK_AGAIN_SECONDS:
+            raise error
+        try:
+            return self.planned(model, allow_downloads=False)
+        except CatalogError as error:
+            self._absent[model.id] = now, error.with_traceback(None)
+            raise
 
 
-@torch.inference_mode()
-def _decode(warm: WarmPipeline, latents: torch.Tensor) -> list[Image]:
-    pipeline = warm.pipeline
-    vae = pipeline.vae
-    scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0.0)
-    pixels = vae.decode(scaled.to(vae.dtype), return_dict=False)[0]
-    if not torch.isfinite(pixels).all():
-        raise InvalidOutput("The decode gave numbers that are no picture.")
-    images: list[Image] = pipeline.image_processor.postprocess(pixels)
-    return images
+def _is_lost(error: Exception) -> bool:
+    """Whether the device is in a state that only the end of the process mends, such as after an illegal access."""
+    words = str(error)
+    return (
+        isinstance(error, getattr(torch, "AcceleratorError", ()))  # from PyTorch 2.8 on
+        or "CUDA error" in words
+        or "STATUS_EXECUTION_FAILED" in words
+        or "STATUS_INTERNAL_ERROR" in words
+    )

@@ -1,6 +1,6 @@
-"""Loads a pipeline from safetensors and makes it ready to draw.
+"""Loads a pipeline from safetensors and lays it out on its device.
 
-Knows diffusers' loading and its errors; knows nothing of jobs or memory settings.
+Knows diffusers' loading and its memory settings; knows nothing of jobs, or of which layout to choose.
 """
 
 from dataclasses import dataclass
@@ -8,82 +8,110 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import torch
 import transformers
-from diffusers import AutoPipelineForText2Image
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-)
+from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 
 from contract.errors import CatalogError
-from contract.model_catalog import Model
-from worker.memory import MemoryPlan, choose_device, plan_memory
+from contract.model import Model
+from worker.footprint import NOT_LOADED
+from worker.memory_plan import Layout
 from worker.schedulers import build_scheduler
-from worker.settings import WorkerSettings
 
 for library in (diffusers, transformers):
     library.utils.logging.disable_progress_bar()
 
 
 @dataclass(frozen=True)
-class WarmPipeline:
+class Setup:
+    """How a pipeline is loaded: whatever of it changes, the pipeline is loaded anew."""
+
+    layout: Layout
+    device: str
+    """torch's; the layout `cpu` computes on the CPU whatever the device."""
+    dtype: torch.dtype
+    vae_dtype: torch.dtype
+    attention_slicing: bool = False
+
+    @property
+    def execution_device(self) -> str:
+        return "cpu" if self.layout is Layout.CPU else self.device
+
+
+@dataclass(frozen=True)
+class LoadedPipeline:
     """A pipeline that is ready to draw, with the scheduler configuration it came with."""
 
     model: Model
+    setup: Setup
     pipeline: Any
     """A diffusers text-to-image pipeline; their classes share no useful base."""
     scheduler_config: dict[str, Any]
-    plan: MemoryPlan
 
 
-def load_pipeline(model: Model, settings: WorkerSettings) -> WarmPipeline:
-    """Loads and lays out a model. Raises CatalogError that names the model and says what to do."""
-    device = choose_device(settings.device)
-    plan = plan_memory(settings.memory, device, _weight_bytes(model), settings.attention_slicing)
-    if not Path(model.source).is_dir():
-        _reach_hub(model)
+def load_pipeline(model: Model, source: Path, setup: Setup) -> LoadedPipeline:
+    """Loads and lays out a model. Raises CatalogError that names the model, and torch.OutOfMemoryError."""
     try:
-        pipeline = AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
-            model.source,
-            revision=model.revision,
-            variant=model.variant,
-            dtype=plan.dtype,
-            use_safetensors=True,
-            low_cpu_mem_usage=True,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        pipeline = _read(model, source, setup)
+        scheduler_config = dict(pipeline.scheduler.config)
+        for scheduler in model.offered_schedulers:
+            build_scheduler(scheduler.name, scheduler_config)
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise CatalogError(f"model {model.id!r}: {model.source} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
-    plan.apply(pipeline)
-    scheduler_config = dict(pipeline.scheduler.config)
-    for name in model.schedulers:
-        build_scheduler(name, scheduler_config)
-    return WarmPipeline(model, pipeline, scheduler_config, plan)
+    lay_out(pipeline, setup)
+    return LoadedPipeline(model, setup, pipeline, scheduler_config)
 
 
-def _reach_hub(model: Model) -> None:
-    """Fetches the smallest file of a hub model: diffusers hides why it cannot be had."""
-    name = f"model {model.id!r}: {model.source}"
-    try:
-        hf_hub_download(model.source, "model_index.json", revision=model.revision)
-    except GatedRepoError as error:
-        raise CatalogError(f"{name} is gated: accept its licence on its page, then set HF_TOKEN") from error
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise CatalogError(
-            f"{name} is neither a folder here nor a repository on the hub that can be seen with this HF_TOKEN"
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise CatalogError(
-            f"{name} is not on this machine and the hub cannot be reached: connect once so that it can be downloaded, "
-            "or set `source` to a folder that holds it"
-        ) from error
+def lay_out(pipeline: Any, setup: Setup) -> None:
+    """Moves a freshly loaded pipeline to its device, or hooks it so that its parts move there in turn."""
+    device = torch.device(setup.execution_device)
+    if setup.attention_slicing:
+        pipeline.enable_attention_slicing()
+    vae = getattr(pipeline, "vae", None)
+    if vae is not None and hasattr(vae, "enable_slicing"):
+        vae.enable_slicing()
+    if setup.layout is Layout.MODEL_OFFLOAD:
+        pipeline.enable_model_cpu_offload(device=device)
+    elif setup.layout is Layout.GROUP_OFFLOAD:
+        # The autoencoder stays: its decode is not its forward, by which the streams learn what comes next.
+        pipeline.enable_group_offload(
+            onload_device=device,
+            offload_type="leaf_level",
+            use_stream=device.type == "cuda",
+            low_cpu_mem_usage=True,
+            exclude_modules="vae",
+        )
+        if vae is not None:
+            vae.to(device)
+    elif setup.layout is Layout.SEQUENTIAL_OFFLOAD:
+        pipeline.enable_sequential_cpu_offload(device=device)
+    else:
+        pipeline.to(device)
 
 
-def _weight_bytes(model: Model) -> int:
-    """Bytes of the safetensors of a local folder; 0 where they are not here yet, and everything is taken to fit."""
-    folder = Path(model.source)
-    return sum(path.stat().st_size for path in folder.rglob("*.safetensors")) if folder.is_dir() else 0
+def _read(model: Model, source: Path, setup: Setup) -> Any:
+    folder = Path(model.config) if model.config else source
+    index = DiffusionPipeline.load_config(folder, local_files_only=True)
+    options: dict[str, Any] = {name: None for name in NOT_LOADED if name in index}
+    if "requires_safety_checker" in index or "safety_checker" in index:
+        options["requires_safety_checker"] = False
+    if model.is_file:
+        pipeline = getattr(diffusers, index["_class_name"]).from_single_file(
+            str(source), config=str(folder), local_files_only=True, dtype=setup.dtype, **options
+        )
+        if getattr(pipeline, "vae", None) is not None:
+            pipeline.vae.to(setup.vae_dtype)
+        return pipeline
+    return AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
+        folder,
+        variant=model.variant,
+        dtype={"vae": setup.vae_dtype, "default": setup.dtype},
+        use_safetensors=True,
+        low_cpu_mem_usage=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        **options,
+    )

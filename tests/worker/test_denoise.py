@@ -5,62 +5,55 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import numpy as np
 import pytest
 import torch
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from PIL import Image
 
 from contract.errors import CatalogError, GenerationFailed, InvalidOutput, ModelUnavailable, OutOfMemory
-from contract.model_catalog import Model, ModelCatalog, read_model_catalog
-from contract.parameters import GenerationParameters, GenerationRequest
+from contract.model_catalog import ModelCatalog
+from contract.rung import Rung
+from tests.worker.drawing import CATALOG, CPU, denoiser, ignore, parameters
+from worker import denoise, drawing
 from worker.denoise import Denoiser
 from worker.execution import JobCanceled
-from worker.memory import choose_device, choose_dtype, plan_memory
-from worker.pipeline import WarmPipeline, load_pipeline
+from worker.pipeline import LoadedPipeline
 from worker.schedulers import build_scheduler
-from worker.settings import WorkerSettings
 
-CATALOG = read_model_catalog(Path(__file__).parents[2] / "models.toml")
-SETTINGS = WorkerSettings(device="cpu")
+POCKET = CATALOG.default
 
 
 @pytest.fixture(scope="module")
-def draw() -> Denoiser:
-    return Denoiser(CATALOG, SETTINGS)
+def draw(tmp_path_factory: pytest.TempPathFactory) -> Denoiser:
+    draw = denoiser(tmp_path_factory.mktemp("draw"), CPU)
+    draw.warm_up()
+    return draw
 
 
-@pytest.fixture(scope="module")
-def warm(draw: Denoiser) -> WarmPipeline:
-    return draw.warm_up()
+@pytest.fixture
+def loaded(draw: Denoiser) -> LoadedPipeline:
+    planned = draw.planned(POCKET)
+    return planned.pipeline(planned.plan(planned.default_demand()))
 
 
-def parameters(**changes: Any) -> GenerationParameters:
-    asked = {"prompt": "a fox", "num_inference_steps": 3, "seed": 1} | changes
-    return CATALOG.default.complete(GenerationRequest(**asked), 0)
-
-
-def ignore(_step: int, _total: int) -> None:
-    """Goes on."""
-
-
-def test_the_two_phases_draw_what_the_pipeline_itself_draws(draw: Denoiser, warm: WarmPipeline) -> None:
+def test_the_two_phases_draw_what_the_pipeline_itself_draws(draw: Denoiser, loaded: LoadedPipeline) -> None:
     (image,) = draw(parameters(), ignore).images
-    warm.pipeline.scheduler = build_scheduler("DDIMScheduler", warm.scheduler_config)
-    (expected,) = warm.pipeline(
+    loaded.pipeline.scheduler = build_scheduler("DDIM", loaded.scheduler_config)
+    (expected,) = loaded.pipeline(
         "a fox",
         negative_prompt="",
         num_inference_steps=3,
-        guidance_scale=CATALOG.default.defaults.guidance_scale,
+        guidance_scale=POCKET.defaults.guidance_scale,
         generator=torch.Generator().manual_seed(1),
     ).images
     assert np.array_equal(np.asarray(image), np.asarray(expected))
 
 
-def test_every_step_is_reported(draw: Denoiser) -> None:
+@pytest.mark.parametrize(("scheduler", "total"), [("DDIM", 3), ("UniPC", 3)])
+def test_every_step_is_reported(draw: Denoiser, scheduler: str, total: int) -> None:
     steps: list[tuple[int, int]] = []
-    draw(parameters(), lambda step, total: steps.append((step, total)))
-    assert steps == [(1, 3), (2, 3), (3, 3)]
+    draw(parameters(scheduler=scheduler), lambda step, total: steps.append((step, total)))
+    assert steps == [(step, total) for step in range(1, total + 1)]
 
 
 def test_a_run_that_is_interrupted_leaves_nothing_for_the_next(draw: Denoiser) -> None:
@@ -71,7 +64,7 @@ def test_a_run_that_is_interrupted_leaves_nothing_for_the_next(draw: Denoiser) -
             raise JobCanceled
 
     with pytest.raises(JobCanceled):
-        draw(parameters(scheduler="DPMSolverMultistepScheduler"), cancel)
+        draw(parameters(scheduler="DPM++ 2M"), cancel)
     assert draw(parameters(), ignore).images[0].tobytes() == undisturbed
 
 
@@ -88,54 +81,76 @@ def _raise(error: Exception) -> Callable[..., Any]:
 )
 def test_a_failure_of_either_phase_is_a_typed_error_and_the_next_job_is_drawn(
     draw: Denoiser,
-    warm: WarmPipeline,
+    loaded: LoadedPipeline,
     monkeypatch: pytest.MonkeyPatch,
     part: str,
     raised: Exception,
     expected: type[Exception],
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(getattr(warm.pipeline, part), "forward" if part == "unet" else "decode", _raise(raised))
+        patch.setattr(getattr(loaded.pipeline, part), "forward" if part == "unet" else "decode", _raise(raised))
         with pytest.raises(expected):
             draw(parameters(), ignore)
+    draw.planned(POCKET).memory._failures.clear()
     assert len(draw(parameters(), ignore).images) == 1
 
 
-def test_numbers_that_are_no_picture_are_not_handed_out_as_black(
-    draw: Denoiser, warm: WarmPipeline, monkeypatch: pytest.MonkeyPatch
+def _spoiled(monkeypatch: pytest.MonkeyPatch, phase: str, times: int, spoil: Callable[[Any], Any]) -> list[int]:
+    """Spoils what a phase gives, so many times; returns the calls that are made of it."""
+    original, calls = getattr(drawing, phase), []
+
+    def spoiled(*arguments: Any) -> Any:
+        calls.append(1)
+        return spoil(original(*arguments)) if len(calls) <= times else original(*arguments)
+
+    monkeypatch.setattr(drawing, phase, spoiled)
+    return calls
+
+
+def _nan(latents: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [each * torch.nan for each in latents]
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    return Image.new("RGB", image.size, (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("phase", "spoil"), [("draw_latents", _nan), ("decode", _plain), ("decode", lambda _image: None)]
+)
+def test_numbers_that_are_no_picture_are_tried_once_more_with_the_decode_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, spoil: Callable[[Any], Any]
+) -> None:
+    draw = denoiser(tmp_path, CPU)
+    expected = draw(parameters(), ignore).images[0].tobytes()
+    planned = draw.planned(POCKET)
+    planned._dtype = torch.bfloat16
+    with monkeypatch.context() as patch:
+        calls = _spoiled(patch, phase, 1, spoil)
+        drawn = draw(parameters(), ignore)
+    assert len(calls) == 2
+    assert planned._vae_dtype is torch.float32
+    assert drawn.images[0].tobytes() == expected
+    calls = _spoiled(monkeypatch, phase, 2, spoil)
+    with pytest.raises(InvalidOutput, match="no picture, twice"):
+        draw(parameters(), ignore)
+    assert len(calls) == 2
+    assert draw(parameters(), ignore).images[0].tobytes() == expected
+
+
+def test_a_decode_that_is_no_number_is_not_handed_out_as_black(
+    draw: Denoiser, loaded: LoadedPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = torch.full((1, 3, 128, 128), torch.nan)
-    monkeypatch.setattr(warm.pipeline.vae, "decode", lambda *_, **__: (nothing,))
+    monkeypatch.setattr(loaded.pipeline.vae, "decode", lambda *_, **__: (nothing,))
     with pytest.raises(InvalidOutput):
         draw(parameters(), ignore)
 
 
-@pytest.mark.parametrize("scheduler", CATALOG.default.schedulers)
-def test_every_scheduler_on_offer_keeps_the_models_training(warm: WarmPipeline, scheduler: str) -> None:
-    config = build_scheduler(scheduler, warm.scheduler_config).config
-    assert config["prediction_type"] == "v_prediction"
-    assert config["timestep_spacing"] == "trailing"
-    assert config["rescale_betas_zero_snr"] is True
-
-
-def test_latents_are_not_clipped_where_the_configuration_says_nothing_of_it(warm: WarmPipeline) -> None:
-    silent = {key: value for key, value in warm.scheduler_config.items() if key != "clip_sample"}
-    assert build_scheduler("DDIMScheduler", silent).config["clip_sample"] is False
-
-
-def test_a_scheduler_that_is_not_offered_is_refused(warm: WarmPipeline) -> None:
-    with pytest.raises(CatalogError, match="'SchedulerMixin' is not a scheduler"):
-        build_scheduler("SchedulerMixin", warm.scheduler_config)
-
-
-def model(source: str) -> Model:
-    return CATALOG.default.model_copy(update={"source": source})
-
-
 def test_a_job_is_drawn_with_the_model_that_it_names(tmp_path: Path) -> None:
-    twin = CATALOG.default.model_copy(update={"id": "twin"})
-    broken = CATALOG.default.model_copy(update={"id": "broken", "source": str(tmp_path)})
-    draw = Denoiser(ModelCatalog([CATALOG.default, twin, broken]), SETTINGS)
+    twin = POCKET.model_copy(update={"id": "twin"})
+    broken = POCKET.model_copy(update={"id": "broken", "source": str(tmp_path)})
+    draw = denoiser(tmp_path, CPU, ModelCatalog([POCKET, twin, broken]))
     asked = parameters(num_inference_steps=1)
     first = draw(asked, ignore).images[0].tobytes()
     assert draw(asked.model_copy(update={"model": "twin"}), ignore).images[0].tobytes() == first
@@ -145,75 +160,41 @@ def test_a_job_is_drawn_with_the_model_that_it_names(tmp_path: Path) -> None:
     assert draw(asked, ignore).images[0].tobytes() == first
 
 
-def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match=rf"model 'pocket': {tmp_path} cannot be loaded"):
-        load_pipeline(model(str(tmp_path)), SETTINGS)
+def test_every_model_is_reported_with_how_it_stands(tmp_path: Path) -> None:
+    spoiled = shutil.copytree(POCKET.source, tmp_path / "spoiled")
+    (spoiled / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"none")
+    models = [POCKET, POCKET.model_copy(update={"id": "spoiled", "source": str(spoiled)})]
+    draw = denoiser(tmp_path, CPU, ModelCatalog(models))
+    before = draw.report()["pocket"]
+    assert (before.state, before.can_run, before.rung) == ("cold", True, Rung.CPU)
+    assert (before.size_bytes, before.mean_seconds_per_image) == (31268172, None)
+    draw(parameters(num_images_per_prompt=2), ignore)
+    after = draw.report()
+    assert after["pocket"].state == "warm"
+    assert after["pocket"].mean_seconds_per_image is not None
+    assert after["spoiled"].can_run is False
+    assert "is not whole" in (after["spoiled"].reason or "")
 
 
-@pytest.mark.parametrize("spoil", ["truncate", "pickle"])
-def test_weights_that_are_truncated_or_no_safetensors_are_refused(tmp_path: Path, spoil: str) -> None:
-    folder = tmp_path / "pocket"
-    shutil.copytree(CATALOG.default.source, folder)
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    if spoil == "truncate":
-        weights.write_bytes(weights.read_bytes()[:1000])
-    else:
-        weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(CatalogError, match=r"model 'pocket': .* cannot be loaded"):
-        load_pipeline(model(str(folder)), SETTINGS)
+def test_files_that_appear_are_found_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = POCKET.model_copy(update={"id": "late", "source": str(tmp_path / "late")})
+    draw = denoiser(tmp_path, CPU, ModelCatalog([late]))
+    assert draw.report()["late"].can_run is False
+    shutil.copytree(POCKET.source, tmp_path / "late")
+    assert draw.report()["late"].can_run is False
+    monkeypatch.setattr(denoise, "_LOOK_AGAIN_SECONDS", 0)
+    assert draw.report()["late"].can_run is True
 
 
-def test_a_hub_model_that_cannot_be_fetched_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(CatalogError, match=r"'pocket': someone/something is not on this machine.*connect once"):
-        load_pipeline(model("someone/something"), SETTINGS)
-
-
-@pytest.mark.parametrize(
-    ("error", "advice"),
-    [(GatedRepoError, "is gated.*HF_TOKEN"), (RepositoryNotFoundError, "neither a folder here nor a repository")],
-)
-def test_a_hub_that_says_no_is_passed_on_in_plain_words(
-    monkeypatch: pytest.MonkeyPatch, error: type[HfHubHTTPError], advice: str
+def test_a_second_process_fits_beside_this_one_while_there_is_memory_for_it(
+    draw: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = httpx2.Response(403, request=httpx2.Request("GET", "http://localhost"))
-    monkeypatch.setattr("worker.pipeline.hf_hub_download", _raise(error("no", response=answer)))
-    with pytest.raises(CatalogError, match=advice):
-        load_pipeline(model("someone/something"), SETTINGS)
+    assert draw.can_be_doubled()
+    monkeypatch.setattr(denoise, "host_available_bytes", lambda: 10_000_000)
+    assert not draw.can_be_doubled()
 
 
-def test_a_source_that_is_no_name_at_all_is_refused() -> None:
-    with pytest.raises(CatalogError, match="neither a folder here"):
-        load_pipeline(model("/no/such/folder"), SETTINGS)
-
-
-def test_a_device_that_is_not_there_is_refused_and_auto_takes_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device("auto") == "cpu"
-    with pytest.raises(CatalogError, match="DARKROOM_DEVICE=cuda"):
-        choose_device("cuda")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto") == "cuda"
-
-
-@pytest.mark.parametrize(
-    ("capability", "dtype"),
-    [((6, 1), torch.float32), ((7, 5), torch.float16), ((8, 6), torch.bfloat16), ((9, 0), torch.bfloat16)],
-)
-def test_a_card_gets_the_half_precision_that_it_computes_in(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype
-) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
-    assert choose_dtype("cuda") is dtype
-
-
-@pytest.mark.parametrize(("free_gib", "offload"), [(16, "none"), (4, "model_offload")])
-def test_auto_swaps_idle_parts_out_only_where_they_do_not_fit(
-    monkeypatch: pytest.MonkeyPatch, free_gib: int, offload: str
-) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free_gib << 30, 16 << 30))
-    assert plan_memory("auto", "cuda", 7 << 30, False).offload == offload
-    assert plan_memory("sequential_offload", "cuda", 1, False).offload == "sequential_offload"
-    assert plan_memory("model_offload", "cpu", 7 << 30, False).offload == "none"
+def test_a_model_that_cannot_be_loaded_keeps_the_worker_from_starting(tmp_path: Path) -> None:
+    broken = POCKET.model_copy(update={"source": str(tmp_path)})
+    with pytest.raises(CatalogError, match="is not whole"):
+        denoiser(tmp_path, CPU, ModelCatalog([broken])).warm_up()

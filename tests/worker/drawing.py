@@ -1,0 +1,46 @@
+"""What the tests of drawing share: the bundled model, requests for it, and a device that stands for a card."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from contract.model_catalog import ModelCatalog, read_model_catalog
+from contract.parameters import GenerationParameters, GenerationRequest
+from contract.rung import Rung
+from worker.denoise import Denoiser
+from worker.device import Device
+from worker.settings import WorkerSettings
+from worker.warm_worker import Drawn
+
+torch.set_num_threads(1)
+"""More cost more than they save on networks this small, and most of all where other processes use the cores."""
+
+CATALOG = read_model_catalog(Path(__file__).parents[2] / "models.toml")
+CPU = Device("cpu", (Rung.CPU,))
+CARD = Device("cpu", (Rung.ON_DEVICE, Rung.VAE_TILING, Rung.SMALLER_BATCH, Rung.MODEL_OFFLOAD, Rung.GROUP_OFFLOAD))
+"""Every rung that computes the same on a CPU; accelerate's sequential hooks need a device that is none."""
+
+
+def denoiser(folder: Path, device: Device = CARD, catalog: ModelCatalog = CATALOG, **settings: Any) -> Denoiser:
+    return Denoiser(catalog, WorkerSettings(device="cpu", data_dir=folder, **settings), device)
+
+
+def parameters(**changes: Any) -> GenerationParameters:
+    asked = {"prompt": "a fox", "num_inference_steps": 3, "seed": 1} | changes
+    return CATALOG.default.complete(GenerationRequest(**asked), 0)
+
+
+def ignore(_step: int, _total: int) -> None:
+    """Goes on."""
+
+
+def bytes_of(drawn: Drawn) -> list[bytes]:
+    return [image.tobytes() for image in drawn.images]
+
+
+def difference(drawn: Drawn, other: Drawn) -> int:
+    """The largest, of any channel of any pixel of any image."""
+    pairs = zip(drawn.images, other.images, strict=True)
+    return max(int(np.abs(np.asarray(a, np.int16) - np.asarray(b, np.int16)).max()) for a, b in pairs)

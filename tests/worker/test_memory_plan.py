@@ -1,0 +1,205 @@
+"""The choice of a rung: arithmetic over cards of 2 to 80 GiB, with the footprints of real models."""
+
+import pytest
+
+from contract.rung import Rung
+from worker.activations import Activations
+from worker.footprint import Footprint, Part
+from worker.memory_plan import (
+    GIB,
+    Demand,
+    DoesNotFit,
+    Estimate,
+    Layout,
+    MemoryPlan,
+    Room,
+    largest_side,
+    plan_memory,
+    step_down,
+)
+from worker.observed_memory import ModelMemory
+
+CARD = tuple(rung for rung in Rung if rung is not Rung.CPU)
+MILLION = 1_000_000
+VAE = Part(84 * MILLION, 3 * MILLION)
+CLIP_L = Part(123 * MILLION, 38 * MILLION)
+SD15 = Footprint(
+    {"text_encoder": CLIP_L, "unet": Part(860 * MILLION, 15 * MILLION), "vae": VAE},
+    denoiser="unet",
+    step=Activations(26 * 320 / 64),
+    decode=Activations(6 * 128),
+    vae_overflows=False,
+)
+SDXL = Footprint(
+    {
+        "text_encoder": CLIP_L,
+        "text_encoder_2": Part(695 * MILLION, 63 * MILLION),
+        "unet": Part(2567 * MILLION, 21 * MILLION),
+        "vae": VAE,
+    },
+    denoiser="unet",
+    step=Activations(16 * 320 / 64),
+    decode=Activations(6 * 128),
+    vae_overflows=True,
+)
+SQUARE_512 = Demand(images=1, pixels=512 * 512, guided=True)
+SQUARE_1024 = Demand(images=1, pixels=1024 * 1024, guided=True)
+
+
+def estimate(footprint: Footprint, vae_element_bytes: int = 2, observed: ModelMemory | None = None) -> Estimate:
+    return Estimate(footprint, 2, vae_element_bytes, observed or ModelMemory())
+
+
+def room(device_gib: float, host_gib: float = 32) -> Room:
+    return Room(int(device_gib * GIB), int(host_gib * GIB))
+
+
+def chosen(footprint: Footprint, demand: Demand, device_gib: float, vae_element_bytes: int = 2) -> MemoryPlan:
+    return plan_memory(estimate(footprint, vae_element_bytes), demand, room(device_gib), CARD)
+
+
+@pytest.mark.parametrize("device_gib", [6, 8, 16, 24, 80])
+def test_stable_diffusion_1_5_is_on_the_device_from_6_gib_on(device_gib: float) -> None:
+    plan = chosen(SD15, SQUARE_512, device_gib)
+    assert (plan.rung, plan.batch_size, plan.tile_side) == (Rung.ON_DEVICE, 1, None)
+
+
+@pytest.mark.parametrize(("device_gib", "rung"), [(80, "on_device"), (24, "on_device"), (16, "on_device")])
+def test_sdxl_in_bfloat16_is_on_a_large_card(device_gib: float, rung: str) -> None:
+    assert chosen(SDXL, SQUARE_1024, device_gib).rung == rung
+
+
+def test_sdxl_with_its_autoencoder_in_float32_is_decoded_in_tiles_on_a_16_gib_card() -> None:
+    assert chosen(SDXL, SQUARE_1024, 14.7, vae_element_bytes=4).rung is Rung.VAE_TILING
+
+
+def test_less_memory_never_means_a_higher_rung_or_more_memory() -> None:
+    order = list(Rung)
+    for footprint, demand in ((SD15, SQUARE_512), (SDXL, SQUARE_1024), (SDXL, Demand(8, 1024 * 1024, True))):
+        last = -1
+        for tenths in range(800, 15, -1):
+            try:
+                plan = chosen(footprint, demand, tenths / 10)
+            except DoesNotFit:
+                last = len(order)
+                continue
+            assert order.index(plan.rung) >= last, (tenths, plan)
+            assert plan.predicted_bytes <= tenths / 10 * GIB
+            last = order.index(plan.rung)
+
+
+def test_a_batch_that_does_not_fit_is_split_before_weights_are_moved() -> None:
+    plan = chosen(SD15, Demand(8, 512 * 512, True), 5)
+    assert plan.rung is Rung.SMALLER_BATCH
+    assert 1 < plan.batch_size < 8
+    assert plan.tile_side is None
+
+
+def test_tiles_are_smaller_than_the_picture_and_only_used_where_they_must_be() -> None:
+    plan = chosen(SDXL, SQUARE_1024, 5, vae_element_bytes=4)
+    assert plan.rung in (Rung.GROUP_OFFLOAD, Rung.SEQUENTIAL_OFFLOAD)
+    assert plan.tile_side in (512, 256, 128)
+    small = chosen(SD15, Demand(1, 128 * 128, True), 3)
+    assert small.tile_side is None
+
+
+def test_what_fits_nowhere_says_how_much_is_missing() -> None:
+    with pytest.raises(DoesNotFit, match=r"1024x1024 .* on the rung sequential_offload, 0\.47 GiB are free: \d"):
+        chosen(SDXL, SQUARE_1024, 0.5)
+
+
+def test_weights_that_the_cpus_memory_cannot_hold_are_refused() -> None:
+    with pytest.raises(DoesNotFit, match="of the CPU's memory for its weights"):
+        plan_memory(estimate(SDXL), SQUARE_1024, room(80, host_gib=4), CARD)
+
+
+def test_the_cpu_is_the_last_rung_where_it_is_allowed_and_computes_in_float32() -> None:
+    plan = plan_memory(estimate(SDXL), SQUARE_1024, room(0.5), (*CARD, Rung.CPU))
+    assert plan.rung is Rung.CPU
+    assert plan.predicted_bytes > 4 * SDXL.parameters
+
+
+def test_the_largest_picture_that_would_fit_does_fit_and_the_next_does_not() -> None:
+    side = largest_side(estimate(SD15), room(3), CARD[:3], True, most=2048)
+    assert side is not None
+    plan_memory(estimate(SD15), Demand(1, side * side, True), room(3), CARD[:3])
+    with pytest.raises(DoesNotFit):
+        plan_memory(estimate(SD15), Demand(1, (side + 64) ** 2, True), room(3), CARD[:3])
+
+
+@pytest.mark.parametrize("layout", [layout for layout in Layout if layout is not Layout.CPU])
+@pytest.mark.parametrize("demand", [SQUARE_512, SQUARE_1024, Demand(4, 768 * 768, False)])
+def test_after_one_run_the_prediction_is_within_15_percent_of_the_peak(layout: Layout, demand: Demand) -> None:
+    memory = ModelMemory()
+    of = estimate(SDXL, observed=memory)
+    size = demand.images * demand.rows * demand.pixels
+    activations = 900 * 1024**2
+    peak = of.weights_in_use(layout, "draw") + activations
+    memory.note_peak(layout, "draw", None, size, activations)
+    assert peak <= of.draw_bytes(layout, demand.images, demand) <= 1.15 * peak
+
+
+def test_a_smaller_picture_is_never_predicted_to_take_less_than_a_part_of_what_a_larger_one_took() -> None:
+    memory = ModelMemory()
+    memory.note_peak(Layout.ON_DEVICE, "draw", None, 1000, 5000)
+    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 10) == 5000
+    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 2000) == 10000
+    memory.note_peak(Layout.ON_DEVICE, "draw", None, 4000, 12000)
+    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 2000) == 10000
+    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 3900) == 12000
+    assert memory.activation_bytes(Layout.MODEL_OFFLOAD, "draw", None, 10) is None
+
+
+def test_where_memory_ran_out_is_not_tried_again_until_there_is_more_room_or_ten_runs_went_well() -> None:
+    memory = ModelMemory()
+    of = estimate(SD15, observed=memory)
+    assert plan_memory(of, SQUARE_512, room(8), CARD).rung is Rung.ON_DEVICE
+    memory.note_failure(Layout.ON_DEVICE, "decode", None, SQUARE_512.pixels, 8 * GIB)
+    assert plan_memory(of, SQUARE_512, room(8), CARD).rung is Rung.VAE_TILING
+    assert plan_memory(of, Demand(1, 256 * 256, True), room(8), CARD).rung is Rung.ON_DEVICE
+    assert plan_memory(of, SQUARE_512, room(9), CARD).rung is Rung.ON_DEVICE
+    for _ in range(9):
+        memory.note_success()
+    assert plan_memory(of, SQUARE_512, room(8), CARD).rung is Rung.VAE_TILING
+    memory.note_success()
+    assert plan_memory(of, SQUARE_512, room(8), CARD).rung is Rung.ON_DEVICE
+
+
+def steps(plan: MemoryPlan | None, phases: str, demand: Demand) -> list[tuple[str, int, int | None]]:
+    found = []
+    for phase in phases:
+        assert plan is not None
+        plan = step_down(plan, "draw" if phase == "s" else "decode", demand, CARD)
+        found.append((plan.rung.value, plan.batch_size, plan.tile_side) if plan else ("none", 0, None))
+    return found
+
+
+def test_memory_that_runs_out_in_spite_of_the_plan_steps_down_the_ladder() -> None:
+    start = MemoryPlan(Rung.ON_DEVICE, 4, None, 0)
+    assert steps(start, "sssss", Demand(4, 512 * 512, True)) == [
+        ("smaller_batch", 2, None),
+        ("smaller_batch", 1, None),
+        ("model_offload", 1, None),
+        ("group_offload", 1, None),
+        ("sequential_offload", 1, None),
+    ]
+    assert steps(start, "dddd", Demand(4, 512 * 512, True)) == [
+        ("vae_tiling", 4, 256),
+        ("vae_tiling", 4, 128),
+        ("model_offload", 4, 128),
+        ("group_offload", 4, 128),
+    ]
+    assert step_down(MemoryPlan(Rung.SEQUENTIAL_OFFLOAD, 1, None, 0), "draw", SQUARE_512, CARD) is None
+
+
+def test_guidance_and_images_take_memory_in_proportion() -> None:
+    of = estimate(SD15)
+    weights = of.weights_in_use(Layout.ON_DEVICE, "draw")
+
+    def activations(demand: Demand) -> int:
+        return of.draw_bytes(Layout.ON_DEVICE, demand.images, demand) - weights - int(0.6 * GIB)
+
+    single = activations(Demand(1, 512 * 512, False))
+    assert activations(Demand(1, 512 * 512, True)) == pytest.approx(2 * single, abs=8)
+    assert activations(Demand(3, 512 * 512, False)) == pytest.approx(3 * single, abs=8)
+    assert activations(Demand(1, 1024 * 512, False)) == pytest.approx(2 * single, abs=8)

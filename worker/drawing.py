@@ -1,0 +1,161 @@
+"""One job's pictures, through whatever memory does: what is done is kept, what ran out is tried on a lower rung.
+
+Knows plans and phases; knows nothing of Redis or files.
+"""
+
+import logging
+import time
+from math import ceil
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from PIL.Image import Image
+
+from contract.errors import InvalidOutput, OutOfMemory
+from contract.parameters import GenerationParameters
+from worker.device import Device
+from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
+from worker.phases import decode, draw_latents
+from worker.planned_model import PlannedModel
+from worker.warm_worker import Drawn, OnStep
+
+log = logging.getLogger("darkroom.worker")
+
+_MAX_RETRIES = 3
+
+
+class _NoPicture(Exception):
+    """The numbers are none of a picture."""
+
+
+class Drawing:
+    """Draws once."""
+
+    def __init__(
+        self, planned: PlannedModel, device: Device, parameters: GenerationParameters, on_step: OnStep
+    ) -> None:
+        self._planned = planned
+        self._device = device
+        self._parameters = parameters
+        self._demand = planned.demand(parameters)
+        self._on_step = on_step
+        self._latents: dict[int, torch.Tensor] = {}
+        self._images: dict[int, Image] = {}
+        self._phase: Phase = "draw"
+        self._size = 0
+        self._calls_done = 0
+        self._progress = (0, 0)
+        self._tried: list[str] = []
+        self._seconds = {"draw": 0.0, "decode": 0.0}
+
+    def draw(self) -> Drawn:
+        """Raises OutOfMemory or InvalidOutput, what the pipeline raises, and whatever `on_step` raises."""
+        plan = self._first_plan()
+        invalid = False
+        while True:
+            try:
+                ran_out = self._attempt(plan)
+            except _NoPicture:
+                if invalid:
+                    raise InvalidOutput(f"The {self._phase} gave numbers that are no picture, twice.") from None
+                log.warning("the %s gave numbers that are no picture: once more, decoded in float32", self._phase)
+                invalid = True
+                self._planned.decode_in_float32()
+                continue
+            if not ran_out:
+                break
+            # Only now, outside of the except block: its traceback keeps the activations alive.
+            self._device.collect()
+            plan = self._next_plan(plan)
+            self._on_step(*self._progress)  # the deadline may be over, or the client gone
+        self._planned.memory.note_success()
+        images = [self._images[index] for index in range(self._demand.images)]
+        return Drawn(images, self._seconds["draw"], self._seconds["decode"])
+
+    def _first_plan(self) -> MemoryPlan:
+        try:
+            return self._planned.plan(self._demand)
+        except DoesNotFit as error:
+            raise OutOfMemory(f"Not tried: {error}.{self._what_would_fit()}") from None
+
+    def _attempt(self, plan: MemoryPlan) -> bool:
+        """Whether memory ran out."""
+        try:
+            self._draw(plan)
+            self._decode(plan)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            log.warning("memory ran out in the %s on %s: %s", self._phase, plan.rung, str(error).partition("\n")[0])
+            return True
+        return False
+
+    def _draw(self, plan: MemoryPlan) -> None:
+        self._phase = "draw"
+        while missing := [index for index in range(self._demand.images) if index not in self._latents]:
+            batch = missing[: plan.batch_size]
+            calls = self._calls_done + ceil(len(missing) / plan.batch_size)
+            self._size = len(batch) * self._demand.rows * self._demand.pixels
+            started = time.monotonic()
+            loaded = self._planned.pipeline(plan)
+            seeds = [self._parameters.seed + index for index in batch]
+            with self._planned.measured(plan, "draw", self._size):
+                latents = draw_latents(loaded, self._parameters, seeds, self._step_of(calls))
+            self._seconds["draw"] += time.monotonic() - started
+            if not all(torch.isfinite(each).all() for each in latents):
+                raise _NoPicture
+            self._latents.update(zip(batch, latents, strict=True))
+            self._calls_done += 1
+
+    def _decode(self, plan: MemoryPlan) -> None:
+        self._phase = "decode"
+        self._size = plan.tile_side**2 if plan.tile_side else self._demand.pixels
+        while missing := [index for index in range(self._demand.images) if index not in self._images]:
+            started = time.monotonic()
+            loaded = self._planned.pipeline(plan)
+            with self._planned.measured(plan, "decode", self._size):
+                image = decode(loaded, self._latents[missing[0]], plan.tile_side)
+            self._seconds["decode"] += time.monotonic() - started
+            if image is None or _is_constant(image):
+                raise _NoPicture
+            self._images[missing[0]] = image
+
+    def _step_of(self, calls: int) -> OnStep:
+        """Progress over all the pipeline calls that the images take."""
+        done = self._calls_done
+
+        def on_step(step: int, total: int) -> None:
+            self._progress = (done * total + step, calls * total)
+            self._on_step(*self._progress)
+
+        return on_step
+
+    def _next_plan(self, plan: MemoryPlan) -> MemoryPlan:
+        images = f"{plan.batch_size} image{'s' if plan.batch_size > 1 else ''} at once"
+        tiles = f", in tiles of {plan.tile_side} pixels" if plan.tile_side else ""
+        self._tried.append(f"{plan.rung} with {images}{tiles} ({self._phase})")
+        self._planned.note_failure(plan, self._phase, self._size)
+        lower = step_down(plan, self._phase, self._demand, self._planned.ladder)
+        if lower is None or len(self._tried) > _MAX_RETRIES:
+            tried = "; ".join(self._tried)
+            raise OutOfMemory(f"Memory ran out. Tried: {tried}.{self._what_would_fit()}")
+        return lower
+
+    def _what_would_fit(self) -> str:
+        side = self._planned.largest_side(self._demand)
+        return f" One image of {side}x{side} would fit, by the estimate." if side else ""
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Of whatever device, in whatever words; a kernel that finds no room for its workspace included."""
+    words = str(error).lower()
+    return (
+        isinstance(error, torch.OutOfMemoryError)
+        or "out of memory" in words
+        or "status_alloc_failed" in words
+        or should_reduce_batch_size(error)
+    )
+
+
+def _is_constant(image: Image) -> bool:
+    return all(low == high for low, high in image.getextrema())  # type: ignore[misc]

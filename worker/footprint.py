@@ -1,0 +1,120 @@
+"""What a model weighs, read from its files without loading it: parameters from the headers of its safetensors, and what
+its activations take from its configuration.
+
+Knows diffusers' folders and files; knows nothing of devices or precisions, and not torch.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from contract.errors import CatalogError
+from contract.model import Model
+from worker.activations import Activations, decode_activations, step_activations
+
+NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
+"""Components that a model may ship and a text-to-image run does without."""
+
+_WEIGHTS = re.compile(r"(?:diffusion_pytorch_model|model)(?:\.(?P<before>\w+))?(?:-\d+-of-\d+)?(?:\.(?P<after>\w+))?")
+"""The stem of a weights file as diffusers and transformers name it; the variant stands before or after the shard."""
+_FILE_PREFIXES = {"model.diffusion_model.": "unet", "first_stage_model.": "vae"}
+"""In a single file of Stable Diffusion; what is neither belongs to a text encoder."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A component: how many parameters it has, and how many are in its largest tensor."""
+
+    parameters: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A model's components, and what its activations hold at their peak."""
+
+    parts: Mapping[str, Part]
+    denoiser: str
+    """The name of the part that takes the steps."""
+    step: Activations
+    """For each row of the batch; with guidance an image has two rows."""
+    decode: Activations
+    vae_overflows: bool
+    """Whether its decode leaves the range of float16, as SDXL's does."""
+
+    @property
+    def parameters(self) -> int:
+        return sum(part.parameters for part in self.parts.values())
+
+
+def read_footprint(model: Model, source: Path) -> Footprint:
+    """Of a model whose files are at `source`. Raises CatalogError where they are not all there."""
+    folder = Path(model.config) if model.config else source
+    try:
+        parts = dict(_file_parts(source) if model.is_file else _folder_parts(source, model.variant))
+        denoiser = next(name for name in ("unet", "transformer") if name in parts)
+        config, vae = _read(folder / denoiser / "config.json"), _read(folder / "vae" / "config.json")
+        return Footprint(
+            parts=parts,
+            denoiser=denoiser,
+            step=step_activations(config, vae),
+            decode=decode_activations(vae),
+            vae_overflows=bool(vae.get("force_upcast", False)),
+        )
+    except (OSError, ValueError, SafetensorError, KeyError, TypeError) as error:
+        raise CatalogError(f"model {model.id!r}: {source} is not whole: {error}") from error
+    except StopIteration:
+        raise CatalogError(f"model {model.id!r}: {source} holds neither a unet nor a transformer") from None
+
+
+def _folder_parts(folder: Path, variant: str | None) -> Iterator[tuple[str, Part]]:
+    index = _read(folder / "model_index.json")
+    for name, component in index.items():
+        if name.startswith("_") or name in NOT_LOADED or not isinstance(component, list) or component[0] is None:
+            continue
+        files = list(_weights_files(folder / name, variant))
+        if files:
+            yield name, _part([size for file in files for _, size in _tensors(file)])
+        elif (folder / name / "config.json").exists():
+            raise ValueError(f"{name} has no safetensors" + (f" of variant {variant}" if variant else ""))
+
+
+def _weights_files(folder: Path, variant: str | None) -> Iterator[Path]:
+    """Those of the variant, or, as diffusers does for a component that has none, those without one."""
+    found: dict[str | None, list[Path]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        match = _WEIGHTS.fullmatch(path.stem)
+        if match:
+            found.setdefault(match["before"] or match["after"], []).append(path)
+    yield from found.get(variant) or found.get(None, [])
+
+
+def _file_parts(file: Path) -> Iterator[tuple[str, Part]]:
+    sizes: dict[str, list[int]] = {}
+    for name, size in _tensors(file):
+        part = next((part for prefix, part in _FILE_PREFIXES.items() if name.startswith(prefix)), "text_encoder")
+        sizes.setdefault(part, []).append(size)
+    for part, of_part in sizes.items():
+        yield part, _part(of_part)
+
+
+def _tensors(file: Path) -> Iterator[tuple[str, int]]:
+    """Name and number of elements of every tensor."""
+    with safe_open(file, framework="np") as weights:
+        for name in weights.keys():  # noqa: SIM118  # no mapping
+            yield name, prod(weights.get_slice(name).get_shape())
+
+
+def _part(sizes: list[int]) -> Part:
+    return Part(sum(sizes), max(sizes))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document

@@ -1,0 +1,83 @@
+"""`python -m worker.models pull ID...` and `check [ID...]`: what `darkroom models` runs where torch is installed.
+
+Knows the catalog and the denoiser; knows nothing of Redis. One line on standard output for each model.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Iterable
+
+from contract.errors import CatalogError, DarkroomError, JobFailed
+from contract.model import Model
+from contract.model_catalog import ModelCatalog, read_model_catalog
+from contract.settings import read_settings
+from worker.settings import WorkerSettings, configure_libraries
+
+
+def main() -> int:
+    """The exit code: 0, 1 where a model cannot be had or drawn with, 2 where settings or models.toml cannot be used."""
+    parser = argparse.ArgumentParser(prog="darkroom models")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("pull").add_argument("ids", nargs="+")
+    verbs.add_parser("check").add_argument("ids", nargs="*")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
+    configure_libraries()
+    try:
+        settings = read_settings(WorkerSettings)
+        catalog = read_model_catalog(settings.models)
+        models = [catalog.choose(model_id) for model_id in arguments.ids] or list(catalog.models.values())
+        if arguments.verb == "check":
+            return _check(catalog, models, settings)
+    except DarkroomError as error:
+        print(f"darkroom: {error}", file=sys.stderr)
+        return 2
+    return _pull(models)
+
+
+def _pull(models: Iterable[Model]) -> int:
+    from worker.footprint import read_footprint
+    from worker.model_files import download
+
+    failed = 0
+    for model in models:
+        if not model.revision:
+            print(f"{model.id}: nothing to fetch, {model.source} is on this machine")
+            continue
+        try:
+            folder = download(model)
+            parameters = read_footprint(model, folder).parameters
+            print(f"{model.id}: {parameters / 1e6:.0f} million parameters in {folder}")
+        except CatalogError as error:
+            failed += 1
+            print(f"{model.id}: failed: {error}")
+    return int(bool(failed))
+
+
+def _check(catalog: ModelCatalog, models: Iterable[Model], settings: WorkerSettings) -> int:
+    from worker.denoise import Denoiser
+    from worker.device import choose_device
+    from worker.model_files import check_local_sources
+
+    check_local_sources(catalog, settings.models)
+    denoiser = Denoiser(catalog, settings, choose_device(settings))
+    failed = 0
+    for model in models:
+        started = time.monotonic()
+        try:
+            denoiser.warm_up(model)
+        except (CatalogError, JobFailed) as error:
+            failed += 1
+            print(f"{model.id}: failed: {error}")
+            continue
+        state = denoiser.report()[model.id]
+        size = (state.size_bytes or 0) / 1024**3
+        seconds = time.monotonic() - started
+        print(f"{model.id}: ok, {size:.2f} GiB on the rung {state.rung}, loaded and tried in {seconds:.1f} s")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The two phases of a picture: latents, step by step, and their decode.
+
+One generator for each image, so that a picture depends on its own seed and not on its neighbours; the decode is a phase
+of its own, so that its failure does not cost the steps. Knows pipelines; knows nothing of memory, or of what to do when
+one fails.
+"""
+
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import Any
+
+import torch
+from PIL.Image import Image
+
+from contract.model import GuidanceKind
+from contract.parameters import GenerationParameters
+from worker.pipeline import LoadedPipeline
+from worker.schedulers import build_scheduler
+
+OnBatchStep = Callable[[int, int], None]
+"""Called with the steps done and the steps in all of one pipeline call; what it raises ends the run."""
+
+
+def draw_latents(
+    loaded: LoadedPipeline, parameters: GenerationParameters, seeds: Sequence[int], on_step: OnBatchStep
+) -> list[torch.Tensor]:
+    """The latents of one image for each seed, each a batch of one, in the CPU's memory."""
+    pipeline = loaded.pipeline
+    pipeline.scheduler = build_scheduler(parameters.scheduler, loaded.scheduler_config)
+    takes = signature(pipeline.__call__).parameters
+    arguments = {
+        "prompt": [parameters.prompt] * len(seeds),
+        "width": parameters.width,
+        "height": parameters.height,
+        "num_inference_steps": parameters.num_inference_steps,
+        "guidance_scale": parameters.guidance_scale,
+        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        "output_type": "latent",
+        **_callback(pipeline, takes, on_step),
+    }
+    if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE:
+        arguments["negative_prompt"] = [parameters.negative_prompt] * len(seeds)
+    # PixArt would draw the nearest of its own sizes and rewrite the prompt.
+    arguments |= {name: False for name in ("use_resolution_binning", "clean_caption") if name in takes}
+    try:
+        latents: torch.Tensor = pipeline(**arguments).images
+    finally:
+        pipeline.maybe_free_model_hooks()
+    if hasattr(pipeline, "_unpack_latents"):  # Flux keeps them in patches, and has no public way back
+        latents = pipeline._unpack_latents(latents, parameters.height, parameters.width, pipeline.vae_scale_factor)
+    return list(latents.cpu().split(1))  # type: ignore[no-untyped-call]
+
+
+@torch.inference_mode()
+def decode(loaded: LoadedPipeline, latents: torch.Tensor, tile_side: int | None) -> Image | None:
+    """One picture of a batch of one; None where the decode gave numbers that are none. `tile_side` is in pixels."""
+    pipeline, vae = loaded.pipeline, loaded.pipeline.vae
+    _set_tiles(vae, tile_side)
+    scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0.0)
+    try:
+        pixels = vae.decode(scaled.to(loaded.setup.execution_device, vae.dtype), return_dict=False)[0]
+    finally:
+        pipeline.maybe_free_model_hooks()
+    if not torch.isfinite(pixels).all():
+        return None
+    images: list[Image] = pipeline.image_processor.postprocess(pixels)
+    return images[0]
+
+
+def _callback(pipeline: Any, takes: Any, on_step: OnBatchStep) -> dict[str, Any]:
+    """The pipeline's way to tell that a step is done. How many there are, the scheduler knows: not always as asked."""
+    done = 0
+
+    def step_done() -> None:
+        nonlocal done
+        done += 1
+        on_step(done, len(pipeline.scheduler.timesteps))
+
+    def on_step_end(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        step_done()
+        return tensors
+
+    if "callback_on_step_end" in takes:
+        return {"callback_on_step_end": on_step_end}
+    return {"callback": lambda _step, _timestep, _latents: step_done(), "callback_steps": 1}
+
+
+def _set_tiles(vae: Any, tile_side: int | None) -> None:
+    """diffusers' own tiles are as large as the pictures that the model was trained on: most would be one tile."""
+    if tile_side is None:
+        vae.disable_tiling()
+        return
+    vae.enable_tiling()
+    vae.tile_sample_min_size = tile_side
+    vae.tile_latent_min_size = tile_side // 2 ** (len(vae.config.block_out_channels) - 1)
