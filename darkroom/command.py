@@ -1,5 +1,7 @@
 """The `darkroom` command. Parses options; the work is done elsewhere."""
 
+import subprocess
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +39,27 @@ def serve(
     except CannotServe as error:
         typer.echo(f"darkroom: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+models = typer.Typer(no_args_is_help=True)
+app.add_typer(models, name="models", help="The models of models.toml on this machine.")
+
+
+@models.command()
+def pull(ids: Annotated[list[str], typer.Argument(help="Ids of models.toml.")]) -> None:
+    """Download hub models, so that the worker can load them without a network."""
+    _run_in_worker("pull", ids)
+
+
+@models.command()
+def check(ids: Annotated[list[str] | None, typer.Argument(help="Ids of models.toml; all if none.")] = None) -> None:
+    """Load every model and draw with it, shortly: does it run on this machine, and on which rung?"""
+    _run_in_worker("check", ids or [])
+
+
+def _run_in_worker(verb: str, ids: list[str]) -> None:
+    """Where torch is: nothing of the worker is imported here."""
+    raise typer.Exit(subprocess.call([sys.executable, "-P", "-m", "worker.models", verb, *ids]))
 
 
 def main() -> None:
