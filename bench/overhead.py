@@ -23,6 +23,7 @@ from contract.model_catalog import read_model_catalog
 from contract.parameters import GenerationParameters, GenerationRequest
 from darkroom import valkey
 from worker.denoise import Denoiser
+from worker.device import choose_device
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +104,8 @@ def measure_model(rounds: int, environment: dict[str, str]) -> tuple[list[float]
     """Seconds of each request, and of the bare call after it: draw and encode, nothing stored or queued."""
     catalog = read_model_catalog(ROOT / "models.toml")
     parameters: GenerationParameters = catalog.default.complete(GenerationRequest.model_validate(REQUEST), 0)
-    draw = Denoiser(catalog, WorkerSettings(device="cpu"))
+    settings = WorkerSettings(device="cpu")
+    draw = Denoiser(catalog, settings, choose_device(settings))
 
     def bare() -> float:
         started = time.perf_counter()
