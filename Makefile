@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
 
-.PHONY: serve test check format bench
+.PHONY: serve test test-gpu check format bench bench-memory
 
 serve: $(VENV)/installed
 	@$(BIN)/darkroom serve $(ARGS)
@@ -25,8 +25,14 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+test-gpu: $(VENV)/installed-dev
+	$(BIN)/pytest tests/gpu
+
 bench: $(VENV)/installed
 	$(BIN)/python -m bench.overhead
+
+bench-memory: $(VENV)/installed
+	$(BIN)/python -m bench.memory
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Darkroom needs Python 3.11 or newer")'

@@ -78,18 +78,24 @@ def measure(kind: Kind, folder: Path) -> dict[str, Any]:
         return {"device": device.name, "dtype": str(device.dtype("auto")), "cold": rows[0], "warm": rows[1]}
 
 
+def measure_at(cap_gib: float, kind: Kind, folder: Path) -> dict[str, Any]:
+    """What `measure` tells, in a process of its own that takes no more of the device."""
+    environment = {
+        "DARKROOM_DEVICE_MEMORY_LIMIT_BYTES": str(int(cap_gib * GIB)),
+        "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+    }
+    command = [sys.executable, "-m", "bench.memory", "--measure", kind, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, check=True)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
 def measured_rows(folders: dict[Kind, Path]) -> Iterator[str]:
     yield "| cap GiB | model | rung | cold: predicted GiB | peak GiB | s | then: predicted GiB | peak GiB | s |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for cap in CAPS_GIB:
         for kind, folder in folders.items():
-            limit = {
-                "DARKROOM_DEVICE_MEMORY_LIMIT_BYTES": str(cap * GIB),
-                "PYTORCH_ALLOC_CONF": "expandable_segments:True",
-            }
-            command = [sys.executable, "-m", "bench.memory", "--measure", kind, str(folder)]
-            done = subprocess.run(command, cwd=ROOT, env=os.environ | limit, stdout=subprocess.PIPE, check=True)
-            told = json.loads(done.stdout.splitlines()[-1])
+            told = measure_at(cap, kind, folder)
             if "refused" in told:
                 yield f"| {cap} | {kind} | refused: {told['refused']} | | | | | | |"
                 continue
