@@ -86,6 +86,7 @@ class Timings(_Part):
     """Where a job's time went, in seconds. Queued ends with the last claim."""
 
     queued_seconds: float | None = None
+    load_seconds: float | None = None
     denoise_seconds: float | None = None
     decode_seconds: float | None = None
     store_seconds: float | None = None

@@ -39,7 +39,7 @@ class StubDraw:
             on_step(step + 1, int(number))
         size = (parameters.width, parameters.height)
         seeds = range(parameters.seed, parameters.seed + parameters.num_images_per_prompt)
-        return Drawn([Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds], 0.0, 0.0)
+        return Drawn([Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds], 0.0, 0.0, 0.0)
 
     def _obey(self, verb: str, number: str) -> None:
         if verb == "die":

@@ -63,7 +63,6 @@ class Denoiser:
         """Raises a JobFailed, DeviceLost, and whatever `on_step` raises."""
         try:
             planned = self.planned(self._catalog.choose(parameters.model))
-            started = time.monotonic()
             drawn = self._draw(planned, parameters, on_step)
         except (CatalogError, ParametersRefused) as error:
             log.error("%s", error)
@@ -71,7 +70,10 @@ class Denoiser:
                 f"Model {parameters.model!r} cannot be loaded; the worker's log says why."
             ) from error
         seconds, images = self._seconds.get(parameters.model, (0.0, 0))
-        self._seconds[parameters.model] = (seconds + time.monotonic() - started, images + len(drawn.images))
+        self._seconds[parameters.model] = (
+            seconds + drawn.denoise_seconds + drawn.decode_seconds,
+            images + len(drawn.images),
+        )
         return drawn
 
     def report(self) -> Mapping[str, ModelState]:

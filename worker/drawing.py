@@ -5,6 +5,8 @@ Knows plans and phases; knows nothing of Redis or files.
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 
 import torch
@@ -16,6 +18,7 @@ from contract.parameters import GenerationParameters
 from worker.device import Device
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
 from worker.phases import decode, draw_latents
+from worker.pipeline import LoadedPipeline
 from worker.planned_model import PlannedModel
 from worker.warm_worker import Drawn, OnStep
 
@@ -46,7 +49,7 @@ class Drawing:
         self._calls_done = 0
         self._progress = (0, 0)
         self._tried: list[str] = []
-        self._seconds = {"draw": 0.0, "decode": 0.0}
+        self._seconds = {"load": 0.0, "draw": 0.0, "decode": 0.0}
 
     def draw(self) -> Drawn:
         """Raises OutOfMemory or InvalidOutput, what the pipeline raises, and whatever `on_step` raises."""
@@ -70,7 +73,7 @@ class Drawing:
             self._on_step(*self._progress)  # the deadline may be over, or the client gone
         self._planned.memory.note_success()
         images = [self._images[index] for index in range(self._demand.images)]
-        return Drawn(images, self._seconds["draw"], self._seconds["decode"])
+        return Drawn(images, self._seconds["load"], self._seconds["draw"], self._seconds["decode"])
 
     def _first_plan(self) -> MemoryPlan:
         try:
@@ -96,12 +99,10 @@ class Drawing:
             batch = missing[: plan.batch_size]
             calls = self._calls_done + ceil(len(missing) / plan.batch_size)
             self._size = len(batch) * self._demand.rows * self._demand.pixels
-            started = time.monotonic()
-            loaded = self._planned.pipeline(plan)
             seeds = [self._parameters.seed + index for index in batch]
-            with self._planned.measured(plan, "draw", self._size):
+            loaded = self._load(plan)
+            with self._timed("draw"), self._planned.measured(plan, "draw", self._size):
                 latents = draw_latents(loaded, self._parameters, seeds, self._step_of(calls))
-            self._seconds["draw"] += time.monotonic() - started
             if not all(torch.isfinite(each).all() for each in latents):
                 raise _NoPicture
             self._latents.update(zip(batch, latents, strict=True))
@@ -111,14 +112,25 @@ class Drawing:
         self._phase = "decode"
         self._size = plan.tile_side**2 if plan.tile_side else self._demand.pixels
         while missing := [index for index in range(self._demand.images) if index not in self._images]:
-            started = time.monotonic()
-            loaded = self._planned.pipeline(plan)
-            with self._planned.measured(plan, "decode", self._size):
+            loaded = self._load(plan)
+            with self._timed("decode"), self._planned.measured(plan, "decode", self._size):
                 image = decode(loaded, self._latents[missing[0]], plan.tile_side)
-            self._seconds["decode"] += time.monotonic() - started
             if image is None or _is_constant(image):
                 raise _NoPicture
             self._images[missing[0]] = image
+
+    def _load(self, plan: MemoryPlan) -> LoadedPipeline:
+        with self._timed("load"):
+            return self._planned.pipeline(plan)
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        """What fails takes time too."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[what] += time.monotonic() - started
 
     def _step_of(self, calls: int) -> OnStep:
         """Progress over all the pipeline calls that the images take."""

@@ -41,6 +41,7 @@ _DECODE_MARGIN = 2.87
 """The same for the decode: 2200 bytes for each pixel and byte of precision (InvokeAI, ComfyUI) over the 768 held."""
 _WORKSPACE_BYTES = int(0.6 * GIB)
 """What the kernels' libraries take at their first use, whatever the size of the picture."""
+_CPU_WORKSPACE_BYTES = int(0.1 * GIB)
 _OBSERVED_MARGIN = 1.1
 _TILED_COPIES = 3
 """Of the whole picture in RGB: the tiles, their blended rows, and what they are put together to."""
@@ -142,14 +143,14 @@ class Estimate:
     def draw_bytes(self, layout: Layout, batch_size: int, demand: Demand) -> int:
         rows = batch_size * demand.rows
         elements = rows * self.footprint.step.elements(demand.pixels)
-        cold = int(_DRAW_MARGIN * elements * self._element_bytes(layout)) + _WORKSPACE_BYTES
+        cold = int(_DRAW_MARGIN * elements * self._element_bytes(layout)) + _workspace(layout)
         return self._peak(layout, "draw", None, rows * demand.pixels, cold)
 
     def decode_bytes(self, layout: Layout, tile_side: int | None, demand: Demand) -> int:
         """Of one image: a batch is decoded one by one."""
         size = tile_side**2 if tile_side else demand.pixels
         element_bytes = self._element_bytes(layout, "vae")
-        cold = int(_DECODE_MARGIN * self.footprint.decode.elements(size) * element_bytes) + _WORKSPACE_BYTES
+        cold = int(_DECODE_MARGIN * self.footprint.decode.elements(size) * element_bytes) + _workspace(layout)
         if tile_side:
             cold += _TILED_COPIES * 3 * demand.pixels * element_bytes
         return self._peak(layout, "decode", tile_side, size, cold)
@@ -205,6 +206,10 @@ def step_down(plan: MemoryPlan, phase: Phase, demand: Demand, ladder: Sequence[R
         if list(Rung).index(lower) > list(Rung).index(plan.rung) and layout_of(lower) is not plan.layout:
             return MemoryPlan(lower, plan.batch_size, plan.tile_side, plan.predicted_bytes)
     return None
+
+
+def _workspace(layout: Layout) -> int:
+    return _CPU_WORKSPACE_BYTES if layout is Layout.CPU else _WORKSPACE_BYTES
 
 
 def _plans(estimate: Estimate, rung: Rung, demand: Demand) -> Iterator[MemoryPlan]:

@@ -53,6 +53,11 @@ class WorkerSettings(ContractSettings):
         return self.data_dir / f"peaks-{self.worker_name}.json"
 
 
+_ALLOCATOR = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+"""Against fragments of the device's memory, as PyTorch itself advises when it runs out; unless the user has set it."""
+
+
 def configure_libraries() -> None:
     """To be called before torch and diffusers are imported."""
     os.environ.update(_LIBRARIES)
+    os.environ.update(_ALLOCATOR | os.environ)

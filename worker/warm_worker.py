@@ -45,6 +45,7 @@ class Drawn:
     """The images of one job, in the order of their index, and where the time went."""
 
     images: list[Image]
+    load_seconds: float
     denoise_seconds: float
     decode_seconds: float
 
@@ -192,6 +193,7 @@ class WarmWorker(SimpleWorker):
         started = time.monotonic()
         images = self._save(execution, parameters, drawn.images)
         timings = Timings(
+            load_seconds=round(drawn.load_seconds, 6),
             denoise_seconds=round(drawn.denoise_seconds, 6),
             decode_seconds=round(drawn.decode_seconds, 6),
             store_seconds=round(time.monotonic() - started, 6),

@@ -13,9 +13,7 @@ from service.workers import read_model_states
 router = APIRouter()
 
 
-class OfferedModel(ModelState):
-    """A model that a request may name; of several workers, the one that is readiest for it."""
-
+class _Offer(BaseModel):
     id: str
     default: bool
     licence: str | None
@@ -23,6 +21,10 @@ class OfferedModel(ModelState):
     defaults: ModelDefaults
     limits: ModelLimits
     schedulers: tuple[str, ...]
+
+
+class OfferedModel(ModelState, _Offer):
+    """A model that a request may name, and how it stands in the worker that is readiest for it."""
 
 
 class OfferedModels(BaseModel):

@@ -45,16 +45,15 @@ class Card(Device):
 _draws: list[Denoiser] = []
 
 
-def peak_bytes() -> int:
-    """Of the request that these tests make, by the plan."""
+def room_for_two(ladder: tuple[Rung, ...]) -> int:
+    """For one that draws what these tests ask for, by the plan, and one that is warm beside it."""
     estimate = Estimate(read_footprint(POCKET, Path(POCKET.source)), 4, 4, ModelMemory())
     room = Room(2**40, 2**40)
-    return plan_memory(estimate, Demand(1, 128 * 128, True), room, CARD.ladder).predicted_bytes
+    return plan_memory(estimate, Demand(1, 128 * 128, True), room, ladder).predicted_bytes + WEIGHTS * 3 // 2
 
 
 PLENTY = 2**40
-ROOM_FOR_TWO = peak_bytes() + WEIGHTS * 3 // 2
-"""For one that draws and one that is warm beside it."""
+ROOM_FOR_TWO = room_for_two(CARD.ladder)
 
 
 @pytest.fixture
@@ -114,11 +113,11 @@ def test_on_a_device_without_memory_of_its_own_the_one_used_longest_ago_is_let_g
 ) -> None:
     draw = denoiser(tmp_path, Device("cpu", (Rung.CPU,)), ModelCatalog([A, B, C]))
     monkeypatch.setattr(warm_models, "_HOST_RESERVE_BYTES", 0)
-    total = 1_000_000_000
+    total = PLENTY
     before = tensor_bytes()
     monkeypatch.setattr(warm_models, "host_available_bytes", lambda: total - (tensor_bytes() - before))
     assert run(draw, "a", "b", "c") == ["warm", "warm", "warm"]
-    total = ROOM_FOR_TWO
+    total = room_for_two((Rung.CPU,))
     assert run(draw, "a") == ["warm", "cold", "warm"]
 
 
