@@ -112,12 +112,15 @@ def predicted_rows(folders: dict[Kind, Path]) -> Iterator[str]:
     for cap in CAPS_GIB:
         for kind, folder in folders.items():
             footprint = read_footprint(model_of(kind, folder), folder)
+            demand = Demand(1, SIDES[kind], SIDES[kind], guided=True)
             for dtype in (torch.float16, torch.bfloat16):
                 wide = footprint.vae_overflows and dtype is torch.float16
                 estimate = Estimate(footprint, dtype.itemsize, 4 if wide else dtype.itemsize, ModelMemory())
                 name = str(dtype).removeprefix("torch.") + (", decoded in float32" if wide else "")
                 try:
-                    plan = plan_memory(estimate, Demand(1, SIDES[kind] ** 2, True), Room(cap * GIB, 64 * GIB), CARD)
+                    plan = plan_memory(
+                        estimate, Demand(1, SIDES[kind], SIDES[kind], True), Room(cap * GIB, 64 * GIB), CARD
+                    )
                     outcome = f"{plan.rung} | {plan.tile_side or 'none'} | {plan.predicted_bytes / GIB:.2f}"
                 except DoesNotFit as error:
                     outcome = f"refused: {error} | | "

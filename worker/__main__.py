@@ -80,7 +80,7 @@ def main(load: Load = load_default_model) -> int:
         log.error("Redis stays away: %s", error)
     except DeviceLost as error:
         log.critical("the device answers no more, the process ends: %s", error)
-        return DEVICE_LOST_EXIT_CODE
+        os._exit(DEVICE_LOST_EXIT_CODE)  # an orderly end would wait for the device
     return 1
 
 

@@ -46,7 +46,7 @@ class Denoiser:
         self.models = WarmModels(self.device, self._load)
         self._observed = ObservedMemory(settings.observed_peaks)
         self._planned: dict[str, PlannedModel] = {}
-        self._absent: dict[str, tuple[float, CatalogError]] = {}
+        self._absent: dict[str, tuple[float, str]] = {}
         self._seconds: dict[str, tuple[float, int]] = {}
 
     def warm_up(self, model: Model | None = None) -> None:
@@ -86,10 +86,14 @@ class Denoiser:
 
     def can_be_doubled(self) -> bool:
         """Whether another process with the same default model fits beside this one."""
+        if host_available_bytes() < psutil.Process().memory_info().rss:
+            return False
         planned = self.planned(self._catalog.default)
-        needed = planned.look_ahead(planned.default_demand()).predicted_bytes
-        host_free = host_available_bytes() >= psutil.Process().memory_info().rss
-        return host_free and (not self.device.has_own_memory or self.device.free_bytes >= needed)
+        try:
+            needed = planned.look_ahead(planned.default_demand()).predicted_bytes
+        except DoesNotFit:
+            return False
+        return not self.device.has_own_memory or self.device.free_bytes >= needed
 
     def planned(self, model: Model, allow_downloads: bool | None = None) -> PlannedModel:
         """The model with what is known of it. Raises CatalogError where its files cannot be had."""
@@ -114,8 +118,7 @@ class Denoiser:
             drawn = Drawing(planned, self.device, parameters, on_step).draw()
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
             if _is_lost(error):
-                log.critical("the device answers no more: %s", error)
-                raise DeviceLost from None
+                raise DeviceLost(str(error)) from None
             log.exception("the pipeline failed")
             raise GenerationFailed(
                 f"The pipeline failed ({type(error).__name__}); the worker's log holds it."
@@ -149,13 +152,13 @@ class Denoiser:
     def _looked_for(self, model: Model) -> PlannedModel:
         """Like `planned`, but does not look again at every call for files that were not there."""
         now = time.monotonic()
-        looked_at, error = self._absent.get(model.id, (-inf, None))
-        if error is not None and now - looked_at < _LOOK_AGAIN_SECONDS:
-            raise error
+        looked_at, reason = self._absent.get(model.id, (-inf, ""))
+        if now - looked_at < _LOOK_AGAIN_SECONDS:
+            raise CatalogError(reason)
         try:
             return self.planned(model, allow_downloads=False)
         except CatalogError as error:
-            self._absent[model.id] = now, error.with_traceback(None)
+            self._absent[model.id] = now, str(error)
             raise
 
 

@@ -7,7 +7,6 @@ Knows nothing of torch.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isqrt
 from typing import Literal, Protocol
 
 from contract.rung import Rung
@@ -54,10 +53,15 @@ class Demand:
     """What of a request takes memory."""
 
     images: int
-    pixels: int
-    """Of one image."""
+    width: int
+    height: int
     guided: bool
     """Every step computes two rows for each image."""
+
+    @property
+    def pixels(self) -> int:
+        """Of one image."""
+        return self.width * self.height
 
     @property
     def rows(self) -> int:
@@ -183,7 +187,7 @@ def largest_side(estimate: Estimate, room: Room, ladder: Sequence[Rung], guided:
     """The side in pixels of the largest square picture that has room, at most `most`; None where there is none."""
     for side in range(most // 64 * 64, 0, -64):
         try:
-            plan_memory(estimate, Demand(1, side * side, guided), room, ladder)
+            plan_memory(estimate, Demand(1, side, side, guided), room, ladder)
         except DoesNotFit:
             continue
         return side
@@ -248,7 +252,6 @@ def _fits(estimate: Estimate, plan: MemoryPlan, demand: Demand, room: Room) -> b
 def _missing(estimate: Estimate, demand: Demand, room: Room, ladder: Sequence[Rung]) -> str:
     plans = next(plans for rung in reversed(ladder) if (plans := list(_plans(estimate, rung, demand))))
     last = min(plans, key=lambda plan: plan.predicted_bytes)
-    side = isqrt(demand.pixels)
     if estimate.weight_bytes(last.layout) > room.host_bytes:
         needed, free, where = (
             estimate.weight_bytes(last.layout),
@@ -259,7 +262,8 @@ def _missing(estimate: Estimate, demand: Demand, room: Room, ladder: Sequence[Ru
         needed, free, where = last.predicted_bytes, int(_USABLE * room.host_bytes), "the CPU's memory"
     else:
         needed, free, where = last.predicted_bytes, int(_USABLE * room.device_bytes), "the device's memory"
-    needs = f"one image of {side}x{side} pixels needs {needed / GIB:.2f} GiB of {where} on the rung {last.rung}"
+    image = f"one image of {demand.width}x{demand.height} pixels"
+    needs = f"{image} needs {needed / GIB:.2f} GiB of {where} on the rung {last.rung}"
     if needed <= free:
         return f"{needs}, by the estimate; but memory ran out there before"
     return f"{needs}, {free / GIB:.2f} GiB are free: {(needed - free) / GIB:.2f} GiB are missing"

@@ -6,6 +6,7 @@ Knows plans and pipelines; knows nothing of jobs.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isqrt
 from pathlib import Path
 
 import torch
@@ -71,13 +72,13 @@ class PlannedModel:
         return Estimate(self.footprint, self._dtype.itemsize, self._vae_dtype.itemsize, self.memory)
 
     def demand(self, parameters: GenerationParameters) -> Demand:
-        guided = self.model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.guidance_scale > 1
-        return Demand(parameters.num_images_per_prompt, parameters.width * parameters.height, guided)
+        guided = self._guided(parameters.guidance_scale)
+        return Demand(parameters.num_images_per_prompt, parameters.width, parameters.height, guided)
 
     def default_demand(self) -> Demand:
+        """Of one image at the model's defaults."""
         defaults = self.model.defaults
-        guided = self.model.guidance is GuidanceKind.CLASSIFIER_FREE and defaults.guidance_scale > 1
-        return Demand(1, defaults.width * defaults.height, guided)
+        return Demand(1, defaults.width, defaults.height, self._guided(defaults.guidance_scale))
 
     def plan(self, demand: Demand) -> MemoryPlan:
         """Where the model is loaded for less room than there is now, only after that has held for a while.
@@ -106,8 +107,8 @@ class PlannedModel:
 
     def largest_side(self, demand: Demand) -> int | None:
         """The side of the largest square picture, no larger than the demanded one, that has room; in pixels."""
-        side = int(demand.pixels**0.5)
-        return largest_side(self.estimate, self._models.room(), self.ladder, demand.guided, side)
+        most = isqrt(demand.pixels)
+        return largest_side(self.estimate, self._models.room(), self.ladder, demand.guided, most)
 
     def pipeline(self, plan: MemoryPlan) -> LoadedPipeline:
         """Laid out as planned, with room made for it. Raises CatalogError and torch.OutOfMemoryError."""
@@ -140,6 +141,9 @@ class PlannedModel:
         room = self._models.room()
         free = room.host_bytes if plan.layout is Layout.CPU else room.device_bytes
         self.memory.note_failure(plan.layout, phase, plan.tile_side if phase == "decode" else None, size, free)
+
+    def _guided(self, guidance_scale: float) -> bool:
+        return self.model.guidance is GuidanceKind.CLASSIFIER_FREE and guidance_scale > 1
 
     @property
     def _vae_dtype(self) -> torch.dtype:

@@ -14,7 +14,7 @@ from contract.errors import CatalogError, GenerationFailed, InvalidOutput, Model
 from contract.model_catalog import ModelCatalog
 from contract.rung import Rung
 from tests.worker.drawing import CATALOG, CPU, denoiser, ignore, parameters
-from worker import denoise, drawing
+from worker import denoise, drawing, warm_models
 from worker.denoise import Denoiser
 from worker.execution import JobCanceled
 from worker.pipeline import LoadedPipeline
@@ -190,7 +190,10 @@ def test_a_second_process_fits_beside_this_one_while_there_is_memory_for_it(
     draw: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert draw.can_be_doubled()
-    monkeypatch.setattr(denoise, "host_available_bytes", lambda: 10_000_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(denoise, "host_available_bytes", lambda: 10_000_000)
+        assert not draw.can_be_doubled()
+    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: 0)
     assert not draw.can_be_doubled()
 
 

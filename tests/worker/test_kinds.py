@@ -68,7 +68,7 @@ def test_each_kind_weighs_what_its_headers_say_and_fits_an_80_gib_card(tmp_path:
     model = local(model_id, folder)
     footprint = read_footprint(model, folder)
     assert footprint.parameters / 1e6 == pytest.approx(PARAMETERS[model_id], rel=0.01)
-    demand = Demand(1, model.defaults.width * model.defaults.height, model.defaults.guidance_scale > 1)
+    demand = Demand(1, model.defaults.width, model.defaults.height, model.defaults.guidance_scale > 1)
     estimate = Estimate(footprint, 2, 2, ModelMemory())
     plan = plan_memory(estimate, demand, Room(80 * GIB, 64 * GIB), CARD.ladder)
     assert plan.rung is Rung.ON_DEVICE

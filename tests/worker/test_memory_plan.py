@@ -42,8 +42,8 @@ SDXL = Footprint(
     decode=Activations(6 * 128),
     vae_overflows=True,
 )
-SQUARE_512 = Demand(images=1, pixels=512 * 512, guided=True)
-SQUARE_1024 = Demand(images=1, pixels=1024 * 1024, guided=True)
+SQUARE_512 = Demand(images=1, width=512, height=512, guided=True)
+SQUARE_1024 = Demand(images=1, width=1024, height=1024, guided=True)
 
 
 def estimate(footprint: Footprint, vae_element_bytes: int = 2, observed: ModelMemory | None = None) -> Estimate:
@@ -75,7 +75,7 @@ def test_sdxl_with_its_autoencoder_in_float32_is_decoded_in_tiles_on_a_16_gib_ca
 
 def test_less_memory_never_means_a_higher_rung_or_more_memory() -> None:
     order = list(Rung)
-    for footprint, demand in ((SD15, SQUARE_512), (SDXL, SQUARE_1024), (SDXL, Demand(8, 1024 * 1024, True))):
+    for footprint, demand in ((SD15, SQUARE_512), (SDXL, SQUARE_1024), (SDXL, Demand(8, 1024, 1024, True))):
         last = -1
         for tenths in range(800, 15, -1):
             try:
@@ -89,7 +89,7 @@ def test_less_memory_never_means_a_higher_rung_or_more_memory() -> None:
 
 
 def test_a_batch_that_does_not_fit_is_split_before_weights_are_moved() -> None:
-    plan = chosen(SD15, Demand(8, 512 * 512, True), 5)
+    plan = chosen(SD15, Demand(8, 512, 512, True), 5)
     assert plan.rung is Rung.SMALLER_BATCH
     assert 1 < plan.batch_size < 8
     assert plan.tile_side is None
@@ -99,7 +99,7 @@ def test_tiles_are_smaller_than_the_picture_and_only_used_where_they_must_be() -
     plan = chosen(SDXL, SQUARE_1024, 5, vae_element_bytes=4)
     assert plan.rung in (Rung.GROUP_OFFLOAD, Rung.SEQUENTIAL_OFFLOAD)
     assert plan.tile_side in (512, 256, 128)
-    small = chosen(SD15, Demand(1, 128 * 128, True), 3)
+    small = chosen(SD15, Demand(1, 128, 128, True), 3)
     assert small.tile_side is None
 
 
@@ -122,13 +122,13 @@ def test_the_cpu_is_the_last_rung_where_it_is_allowed_and_computes_in_float32() 
 def test_the_largest_picture_that_would_fit_does_fit_and_the_next_does_not() -> None:
     side = largest_side(estimate(SD15), room(3), CARD[:3], True, most=2048)
     assert side is not None
-    plan_memory(estimate(SD15), Demand(1, side * side, True), room(3), CARD[:3])
+    plan_memory(estimate(SD15), Demand(1, side, side, True), room(3), CARD[:3])
     with pytest.raises(DoesNotFit):
-        plan_memory(estimate(SD15), Demand(1, (side + 64) ** 2, True), room(3), CARD[:3])
+        plan_memory(estimate(SD15), Demand(1, side + 64, side + 64, True), room(3), CARD[:3])
 
 
 @pytest.mark.parametrize("layout", [layout for layout in Layout if layout is not Layout.CPU])
-@pytest.mark.parametrize("demand", [SQUARE_512, SQUARE_1024, Demand(4, 768 * 768, False)])
+@pytest.mark.parametrize("demand", [SQUARE_512, SQUARE_1024, Demand(4, 768, 768, False)])
 def test_after_one_run_the_prediction_is_within_15_percent_of_the_peak(layout: Layout, demand: Demand) -> None:
     memory = ModelMemory()
     of = estimate(SDXL, observed=memory)
@@ -156,7 +156,7 @@ def test_where_memory_ran_out_is_not_tried_again_until_there_is_more_room_or_ten
     assert plan_memory(of, SQUARE_512, room(8), CARD).rung is Rung.ON_DEVICE
     memory.note_failure(Layout.ON_DEVICE, "decode", None, SQUARE_512.pixels, 8 * GIB)
     assert plan_memory(of, SQUARE_512, room(8), CARD).rung is Rung.VAE_TILING
-    assert plan_memory(of, Demand(1, 256 * 256, True), room(8), CARD).rung is Rung.ON_DEVICE
+    assert plan_memory(of, Demand(1, 256, 256, True), room(8), CARD).rung is Rung.ON_DEVICE
     assert plan_memory(of, SQUARE_512, room(9), CARD).rung is Rung.ON_DEVICE
     for _ in range(9):
         memory.note_success()
@@ -176,14 +176,14 @@ def steps(plan: MemoryPlan | None, phases: str, demand: Demand) -> list[tuple[st
 
 def test_memory_that_runs_out_in_spite_of_the_plan_steps_down_the_ladder() -> None:
     start = MemoryPlan(Rung.ON_DEVICE, 4, None, 0)
-    assert steps(start, "sssss", Demand(4, 512 * 512, True)) == [
+    assert steps(start, "sssss", Demand(4, 512, 512, True)) == [
         ("smaller_batch", 2, None),
         ("smaller_batch", 1, None),
         ("model_offload", 1, None),
         ("group_offload", 1, None),
         ("sequential_offload", 1, None),
     ]
-    assert steps(start, "dddd", Demand(4, 512 * 512, True)) == [
+    assert steps(start, "dddd", Demand(4, 512, 512, True)) == [
         ("vae_tiling", 4, 256),
         ("vae_tiling", 4, 128),
         ("model_offload", 4, 128),
@@ -199,7 +199,7 @@ def test_guidance_and_images_take_memory_in_proportion() -> None:
     def activations(demand: Demand) -> int:
         return of.draw_bytes(Layout.ON_DEVICE, demand.images, demand) - weights - int(0.6 * GIB)
 
-    single = activations(Demand(1, 512 * 512, False))
-    assert activations(Demand(1, 512 * 512, True)) == pytest.approx(2 * single, abs=8)
-    assert activations(Demand(3, 512 * 512, False)) == pytest.approx(3 * single, abs=8)
-    assert activations(Demand(1, 1024 * 512, False)) == pytest.approx(2 * single, abs=8)
+    single = activations(Demand(1, 512, 512, False))
+    assert activations(Demand(1, 512, 512, True)) == pytest.approx(2 * single, abs=8)
+    assert activations(Demand(3, 512, 512, False)) == pytest.approx(3 * single, abs=8)
+    assert activations(Demand(1, 1024, 512, False)) == pytest.approx(2 * single, abs=8)

@@ -49,7 +49,7 @@ def room_for_two(ladder: tuple[Rung, ...]) -> int:
     """For one that draws what these tests ask for, by the plan, and one that is warm beside it."""
     estimate = Estimate(read_footprint(POCKET, Path(POCKET.source)), 4, 4, ModelMemory())
     room = Room(2**40, 2**40)
-    return plan_memory(estimate, Demand(1, 128 * 128, True), room, ladder).predicted_bytes + WEIGHTS * 3 // 2
+    return plan_memory(estimate, Demand(1, 128, 128, True), room, ladder).predicted_bytes + WEIGHTS * 3 // 2
 
 
 PLENTY = 2**40
