@@ -118,9 +118,7 @@ def predicted_rows(folders: dict[Kind, Path]) -> Iterator[str]:
                 estimate = Estimate(footprint, dtype.itemsize, 4 if wide else dtype.itemsize, ModelMemory())
                 name = str(dtype).removeprefix("torch.") + (", decoded in float32" if wide else "")
                 try:
-                    plan = plan_memory(
-                        estimate, Demand(1, SIDES[kind], SIDES[kind], True), Room(cap * GIB, 64 * GIB), CARD
-                    )
+                    plan = plan_memory(estimate, demand, Room(cap * GIB, 64 * GIB), CARD)
                     outcome = f"{plan.rung} | {plan.tile_side or 'none'} | {plan.predicted_bytes / GIB:.2f}"
                 except DoesNotFit as error:
                     outcome = f"refused: {error} | | "
