@@ -55,7 +55,7 @@ def draw_latents(
 def decode(loaded: LoadedPipeline, latents: torch.Tensor, tile_side: int | None) -> Image | None:
     """One picture of a batch of one; None where the decode gave numbers that are none. `tile_side` is in pixels."""
     pipeline, vae = loaded.pipeline, loaded.pipeline.vae
-    _set_tiles(vae, tile_side)
+    _set_tiles(vae, tile_side, latents)
     scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0.0)
     try:
         pixels = vae.decode(scaled.to(loaded.setup.execution_device, vae.dtype), return_dict=False)[0]
@@ -85,11 +85,27 @@ def _callback(pipeline: Any, takes: Any, on_step: OnBatchStep) -> dict[str, Any]
     return {"callback": lambda _step, _timestep, _latents: step_done(), "callback_steps": 1}
 
 
-def _set_tiles(vae: Any, tile_side: int | None) -> None:
+def _set_tiles(vae: Any, tile_side: int | None, latents: torch.Tensor) -> None:
     """diffusers' own tiles are as large as the pictures that the model was trained on: most would be one tile."""
     if tile_side is None:
         vae.disable_tiling()
         return
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    tile = best_tile(tile_side // scale, latents.shape[-2:], vae.tile_overlap_factor)
     vae.enable_tiling()
-    vae.tile_sample_min_size = tile_side
-    vae.tile_latent_min_size = tile_side // 2 ** (len(vae.config.block_out_channels) - 1)
+    vae.tile_latent_min_size = tile
+    vae.tile_sample_min_size = tile * scale
+
+
+def best_tile(most: int, sides: Sequence[int], overlap: float) -> int:
+    """The side of a tile, at most `most`, that leaves no narrow strip for the last one; all in latent pixels.
+
+    A strip has a mean and a spread of its own, by which the decoder's layers normalise: it comes out in other colours.
+    """
+
+    def narrowest(tile: int) -> int:
+        stride = int(tile * (1 - overlap))
+        return min(tile if side <= tile else min(side - (side - 1) // stride * stride, tile) for side in sides)
+
+    # Of four, so that the overlap is a whole number of latent pixels: the tiles would not add up to the picture.
+    return max(range(most // 4 * 4, most * 3 // 4, -4), key=narrowest)
