@@ -107,8 +107,8 @@ class Model(_Part):
 
     @model_validator(mode="after")
     def _defaults_within_limits(self) -> Self:
-        asked = GenerationRequest(prompt="any")
-        refusals = self._refusals(asked, {**self.defaults.model_dump(), **asked.model_dump(exclude_none=True)})
+        asked = GenerationRequest(prompt="any").model_dump(exclude_none=True)
+        refusals = self._refusals(self.defaults.model_dump() | asked)
         if refusals:
             raise ValueError(f"defaults.{refusals[0].pointer.removeprefix('/')} {refusals[0].detail}")
         return self
@@ -137,14 +137,14 @@ class Model(_Part):
         """
         asked = request.model_dump(exclude_none=True)
         effective = {**self.defaults.model_dump(), "seed": seed, **asked, "model": self.id}
-        refusals = self._refusals(request, effective)
+        refusals = self._refusals(effective)
         scheduler = self.find_scheduler(effective["scheduler"])
         if refusals or scheduler is None:
             raise ParametersRefused(refusals)
         return GenerationParameters.model_validate(effective | {"scheduler": scheduler.name})
 
-    def _refusals(self, request: GenerationRequest, effective: dict[str, Any]) -> list[Refusal]:
-        return [*self._above_limits(effective), *self._guidance_refused(request), *self._scheduler_refused(effective)]
+    def _refusals(self, effective: dict[str, Any]) -> list[Refusal]:
+        return [*self._above_limits(effective), *self._guidance_refused(effective), *self._scheduler_refused(effective)]
 
     def _above_limits(self, effective: dict[str, Any]) -> list[Refusal]:
         limits = self.limits.model_dump(exclude={"pixels"})
@@ -163,14 +163,14 @@ class Model(_Part):
             refusals.append(Refusal("/seed", detail))
         return refusals
 
-    def _guidance_refused(self, request: GenerationRequest) -> list[Refusal]:
+    def _guidance_refused(self, effective: dict[str, Any]) -> list[Refusal]:
         if self.guidance is GuidanceKind.CLASSIFIER_FREE:
             return []
         refusals = []
-        if request.negative_prompt:
+        if effective["negative_prompt"]:
             detail = f"has no effect on model {self.id!r}, which is run without it: leave it out"
             refusals.append(Refusal("/negative_prompt", detail))
-        if self.guidance is GuidanceKind.NONE and (request.guidance_scale or 0) > 1:
+        if self.guidance is GuidanceKind.NONE and effective["guidance_scale"] > 1:
             detail = f"must be at most 1 for model {self.id!r}, which is run without guidance: leave it out"
             refusals.append(Refusal("/guidance_scale", detail))
         return refusals

@@ -144,7 +144,7 @@ class Drawing:
 
     def _next_plan(self, plan: MemoryPlan) -> MemoryPlan:
         images = f"{plan.batch_size} image{'s' if plan.batch_size > 1 else ''} at once"
-        tiles = f", in tiles of {plan.tile_side} pixels" if plan.tile_side else ""
+        tiles = f", in tiles of up to {plan.tile_side} pixels" if plan.tile_side else ""
         self._tried.append(f"{plan.rung} with {images}{tiles} ({self._phase})")
         self._planned.note_failure(plan, self._phase, self._size)
         lower = step_down(plan, self._phase, self._demand, self._planned.ladder)

@@ -89,6 +89,14 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ({"schedulers": ["Euler"]}, "defaults.scheduler is not in schedulers"),
         ({"variant": "../x"}, "variant"),
         ({"limits": ENTRY["limits"] | {"pixels": 64 * 63}}, "limits.pixels"),
+        (
+            {"guidance": "none", "defaults": ENTRY["defaults"] | {"guidance_scale": 7.5}},
+            "defaults.guidance_scale must be at most 1",
+        ),
+        (
+            {"guidance": "embedded", "defaults": ENTRY["defaults"] | {"negative_prompt": "blurry"}},
+            "defaults.negative_prompt has no effect",
+        ),
         ({"defaults": ENTRY["defaults"] | {"width": 512}}, "defaults.width times height"),
         ({"defaults": ENTRY["defaults"] | {"num_inference_steps": 50}}, "defaults.num_inference_steps must be at most"),
     ],
