@@ -23,8 +23,15 @@ NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
 
 _WEIGHTS = re.compile(r"(?:diffusion_pytorch_model|model)(?:\.(?P<before>\w+))?(?:-\d+-of-\d+)?(?:\.(?P<after>\w+))?")
 """The stem of a weights file as diffusers and transformers name it; the variant stands before or after the shard."""
-_FILE_PREFIXES = {"model.diffusion_model.": "unet", "first_stage_model.": "vae"}
-"""In a single file of Stable Diffusion; what is neither belongs to a text encoder."""
+_FILE_PREFIXES = {
+    "model.diffusion_model.": "unet",
+    "first_stage_model.": "vae",
+    "cond_stage_model.": "text_encoder",
+    "conditioner.embedders.0.": "text_encoder",
+    "conditioner.embedders.1.": "text_encoder_2",
+}
+"""In a single file of Stable Diffusion. Nothing else in it is loaded: not a sampler's buffers, and not `model_ema.`, a
+second denoiser in files to train on."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def read_footprint(model: Model, source: Path) -> Footprint:
     """Of a model whose files are at `source`. Raises CatalogError where they are not all there."""
     folder = Path(model.config) if model.config else source
     try:
-        parts = dict(_file_parts(source) if model.is_file else _folder_parts(source, model.variant))
+        parts = dict(_file_parts(source, folder) if model.is_file else _folder_parts(source, model.variant))
         denoiser = next(name for name in ("unet", "transformer") if name in parts)
         config, vae = _read(folder / denoiser / "config.json"), _read(folder / "vae" / "config.json")
         return Footprint(
@@ -74,15 +81,18 @@ def read_footprint(model: Model, source: Path) -> Footprint:
 
 
 def _folder_parts(folder: Path, variant: str | None) -> Iterator[tuple[str, Part]]:
-    index = _read(folder / "model_index.json")
-    for name, component in index.items():
-        if name.startswith("_") or name in NOT_LOADED or not isinstance(component, list) or component[0] is None:
-            continue
+    for name in _components(folder):
         files = list(_weights_files(folder / name, variant))
         if files:
             yield name, _part([size for file in files for _, size in _tensors(file)])
         elif (folder / name / "config.json").exists():
             raise ValueError(f"{name} has no safetensors" + (f" of variant {variant}" if variant else ""))
+
+
+def _components(folder: Path) -> Iterator[str]:
+    for name, component in _read(folder / "model_index.json").items():
+        if isinstance(component, list) and component[0] is not None and name not in NOT_LOADED:
+            yield name
 
 
 def _weights_files(folder: Path, variant: str | None) -> Iterator[Path]:
@@ -95,13 +105,16 @@ def _weights_files(folder: Path, variant: str | None) -> Iterator[Path]:
     yield from found.get(variant) or found.get(None, [])
 
 
-def _file_parts(file: Path) -> Iterator[tuple[str, Part]]:
+def _file_parts(file: Path, config: Path) -> Iterator[tuple[str, Part]]:
     sizes: dict[str, list[int]] = {}
     for name, size in _tensors(file):
-        part = next((part for prefix, part in _FILE_PREFIXES.items() if name.startswith(prefix)), "text_encoder")
+        part = next((part for prefix, part in _FILE_PREFIXES.items() if name.startswith(prefix)), "")
         sizes.setdefault(part, []).append(size)
-    for part, of_part in sizes.items():
-        yield part, _part(of_part)
+    for name in _components(config):
+        if name in sizes:
+            yield name, _part(sizes[name])
+        elif (config / name / "config.json").exists():
+            raise ValueError(f"it holds no {name} under the names of Stable Diffusion")
 
 
 def _tensors(file: Path) -> Iterator[tuple[str, int]]:

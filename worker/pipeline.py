@@ -11,6 +11,7 @@ import diffusers
 import torch
 import transformers
 from diffusers import AutoPipelineForText2Image, DiffusionPipeline
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 
 from contract.errors import CatalogError
 from contract.model import Model
@@ -20,6 +21,9 @@ from worker.schedulers import build_scheduler
 
 for library in (diffusers, transformers):
     library.utils.logging.disable_progress_bar()
+
+_UNFIT = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SingleFileComponentError)
+"""What diffusers and transformers raise for files that are not what they should be."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,13 @@ def load_pipeline(model: Model, source: Path, setup: Setup) -> LoadedPipeline:
     """Loads and lays out a model. Raises CatalogError that names the model, and torch.OutOfMemoryError."""
     try:
         pipeline = _read(model, source, setup)
+        _refuse_gaps(pipeline)
         scheduler_config = dict(pipeline.scheduler.config)
         for scheduler in model.offered_schedulers:
             build_scheduler(scheduler.name, scheduler_config)
     except torch.OutOfMemoryError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except _UNFIT as error:
         raise CatalogError(f"model {model.id!r}: {model.source} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
     lay_out(pipeline, setup)
@@ -99,12 +104,7 @@ def _read(model: Model, source: Path, setup: Setup) -> Any:
     if "requires_safety_checker" in index or "safety_checker" in index:
         options["requires_safety_checker"] = False
     if model.is_file:
-        pipeline = getattr(diffusers, index["_class_name"]).from_single_file(
-            str(source), config=str(folder), local_files_only=True, dtype=setup.dtype, **options
-        )
-        if getattr(pipeline, "vae", None) is not None:
-            pipeline.vae.to(setup.vae_dtype)
-        return pipeline
+        return _read_file(source, folder, index, setup, options)
     return AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
         folder,
         variant=model.variant,
@@ -115,3 +115,24 @@ def _read(model: Model, source: Path, setup: Setup) -> Any:
         trust_remote_code=False,
         **options,
     )
+
+
+def _read_file(source: Path, config: Path, index: dict[str, Any], setup: Setup, options: dict[str, Any]) -> Any:
+    # Without a folder as its config, diffusers asks the hub for one, whatever local_files_only says.
+    local = {"config": str(config), "local_files_only": True}
+    # The autoencoder by itself: a file's pipeline is read in one precision.
+    vae_class = getattr(diffusers, index["vae"][1])
+    vae = vae_class.from_single_file(str(source), subfolder="vae", dtype=setup.vae_dtype, **local)
+    pipeline_class = getattr(diffusers, index["_class_name"])
+    return pipeline_class.from_single_file(str(source), vae=vae, dtype=setup.dtype, **local, **options)
+
+
+def _refuse_gaps(pipeline: Any) -> None:
+    """diffusers leaves what a single file lacks without data, and transformers makes do without a vocabulary."""
+    for name, part in pipeline.components.items():
+        if isinstance(part, torch.nn.Module):
+            gap = next((tensor for tensor, data in part.named_parameters() if data.is_meta), None)
+            if gap:
+                raise ValueError(f"{name} lacks {gap}")
+        elif isinstance(part, transformers.PreTrainedTokenizerBase) and len(part) <= len(part.all_special_tokens):
+            raise ValueError(f"{name} has no vocabulary")
