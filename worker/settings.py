@@ -53,11 +53,12 @@ class WorkerSettings(ContractSettings):
         return self.data_dir / f"peaks-{self.worker_name}.json"
 
 
-_ALLOCATOR = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
-"""Against fragments of the device's memory, as PyTorch itself advises when it runs out; unless the user has set it."""
+_UNLESS_SET = {"OMP_WAIT_POLICY": "PASSIVE", "PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+"""Threads that wait for each other sleep: spinning, they fight with any other process for the cores, and a picture
+takes a hundred times as long. Segments that grow, against fragments, are PyTorch's advice where a device runs out."""
 
 
 def configure_libraries() -> None:
-    """To be called before torch and diffusers are imported."""
+    """To be called before torch and diffusers are imported. What the user set for threads and the allocator stays."""
     os.environ.update(_LIBRARIES)
-    os.environ.update(_ALLOCATOR | os.environ)
+    os.environ.update(_UNLESS_SET | os.environ)
