@@ -41,7 +41,6 @@ _DECODE_MARGIN = 2.87
 _WORKSPACE_BYTES = int(0.6 * GIB)
 """What the kernels' libraries take at their first use, whatever the size of the picture."""
 _CPU_WORKSPACE_BYTES = int(0.1 * GIB)
-_OBSERVED_MARGIN = 1.1
 _TILED_COPIES = 3
 """Of the whole picture in RGB: the tiles, their blended rows, and what they are put together to."""
 _LEAVES_IN_FLIGHT = {Layout.GROUP_OFFLOAD: 3, Layout.SEQUENTIAL_OFFLOAD: 1}
@@ -74,6 +73,8 @@ class Room:
 
     device_bytes: int
     host_bytes: int
+    loaded: Layout | None = None
+    """How the model is laid out already: its weights have been through the CPU's memory."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class MemoryPlan:
 class Observed(Protocol):
     """What earlier runs took; see observed_memory."""
 
-    def activation_bytes(self, layout: Layout, phase: Phase, tile_side: int | None, size: int) -> int | None:
-        """At the peak, for that many pixels of that phase; None where nothing was observed."""
+    def activation_bytes(self, layout: Layout, phase: Phase, tile_side: int | None, size: int, cold: int) -> int:
+        """At the peak, for that many pixels of that phase; `cold` where nothing was observed."""
 
     def ran_out(self, layout: Layout, phase: Phase, tile_side: int | None, size: int, free_bytes: int) -> bool:
         """Whether memory ran out before for no more, with no less free."""
@@ -160,8 +161,7 @@ class Estimate:
         return self._peak(layout, "decode", tile_side, size, cold)
 
     def _peak(self, layout: Layout, phase: Phase, tile_side: int | None, size: int, cold: int) -> int:
-        observed = self.observed.activation_bytes(layout, phase, tile_side, size)
-        activations = cold if observed is None else int(observed * _OBSERVED_MARGIN)
+        activations = self.observed.activation_bytes(layout, phase, tile_side, size, cold)
         return self.weights_in_use(layout, phase) + activations
 
     def _element_bytes(self, layout: Layout, part: str = "") -> int:
@@ -218,18 +218,13 @@ def _workspace(layout: Layout) -> int:
 
 def _plans(estimate: Estimate, rung: Rung, demand: Demand) -> Iterator[MemoryPlan]:
     """The ways to draw on one rung, best first: as large a batch as can be, and in tiles only where it must."""
-    tiles = [side for side in TILE_SIDES if side**2 < demand.pixels]
-    whole_batch = rung in (Rung.ON_DEVICE, Rung.VAE_TILING)
-    if rung is Rung.ON_DEVICE:
-        tile_sides: list[int | None] = [None]
-    elif rung is Rung.VAE_TILING:
-        tile_sides = [*tiles]
-    else:
-        tile_sides = [None, *tiles]
-    batch_sizes = [demand.images] if whole_batch else range(demand.images, 0, -1)
-    for batch_size in batch_sizes:
-        if rung is Rung.SMALLER_BATCH and batch_size == demand.images:
-            continue
+    tiles: list[int | None] = [side for side in TILE_SIDES if side**2 < demand.pixels]
+    tile_sides: list[int | None] = [None, *tiles]
+    if rung in (Rung.ON_DEVICE, Rung.VAE_TILING):
+        tile_sides = (tiles if rung is Rung.VAE_TILING else []) or [None]
+    most = max(demand.images - 1, 1) if rung is Rung.SMALLER_BATCH else demand.images
+    least = demand.images if rung in (Rung.ON_DEVICE, Rung.VAE_TILING) else 1
+    for batch_size in range(most, least - 1, -1):
         draw = estimate.draw_bytes(layout_of(rung), batch_size, demand)
         for tile_side in tile_sides:
             decode = estimate.decode_bytes(layout_of(rung), tile_side, demand)
@@ -237,7 +232,7 @@ def _plans(estimate: Estimate, rung: Rung, demand: Demand) -> Iterator[MemoryPla
 
 
 def _fits(estimate: Estimate, plan: MemoryPlan, demand: Demand, room: Room) -> bool:
-    if estimate.weight_bytes(plan.layout) > room.host_bytes:
+    if plan.layout is not room.loaded and estimate.weight_bytes(plan.layout) > room.host_bytes:
         return False
     free = room.host_bytes if plan.layout is Layout.CPU else room.device_bytes
     draw_size = plan.batch_size * demand.rows * demand.pixels
@@ -250,9 +245,8 @@ def _fits(estimate: Estimate, plan: MemoryPlan, demand: Demand, room: Room) -> b
 
 
 def _missing(estimate: Estimate, demand: Demand, room: Room, ladder: Sequence[Rung]) -> str:
-    plans = next(plans for rung in reversed(ladder) if (plans := list(_plans(estimate, rung, demand))))
-    last = min(plans, key=lambda plan: plan.predicted_bytes)
-    if estimate.weight_bytes(last.layout) > room.host_bytes:
+    last = min(_plans(estimate, ladder[-1], demand), key=lambda plan: plan.predicted_bytes)
+    if last.layout is not room.loaded and estimate.weight_bytes(last.layout) > room.host_bytes:
         needed, free, where = (
             estimate.weight_bytes(last.layout),
             room.host_bytes,

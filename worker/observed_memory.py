@@ -17,6 +17,8 @@ log = logging.getLogger("darkroom.worker")
 
 _peaks = TypeAdapter(dict[str, dict[str, dict[int, int]]])
 
+_MARGIN = 1.1
+"""What is predicted, over what was observed."""
 _MORE_ROOM = 1.1
 """So much more free memory than when it ran out is worth another try."""
 _CLEAN_RUNS = 10
@@ -40,14 +42,13 @@ class ModelMemory:
     _failures: dict[str, list[_Failure]] = field(default_factory=lambda: defaultdict(list))
     _clean_runs: int = 0
 
-    def activation_bytes(self, layout: Layout, phase: Phase, tile_side: int | None, size: int) -> int | None:
+    def activation_bytes(self, layout: Layout, phase: Phase, tile_side: int | None, size: int, cold: int) -> int:
         """Activations grow with the size, and have a part that does not: a larger size bounds a smaller one, and a
-        smaller one, scaled, bounds a larger one."""
-        seen = self.peaks.get(_key(layout, phase, tile_side))
-        if not seen:
-            return None
-        bounds = [peak if other >= size else peak * size // other for other, peak in seen.items()]
-        return min(bounds)
+        smaller one, scaled, bounds a larger one, as `cold` does."""
+        seen = self.peaks.get(_key(layout, phase, tile_side), {})
+        larger = [int(_MARGIN * peak) for other, peak in seen.items() if other >= size]
+        scaled = [int(_MARGIN * peak * size / other) for other, peak in seen.items() if other < size]
+        return min([*larger, *scaled] if larger else [*scaled, cold])
 
     def ran_out(self, layout: Layout, phase: Phase, tile_side: int | None, size: int, free_bytes: int) -> bool:
         failures = self._failures.get(_key(layout, phase, tile_side), [])

@@ -6,6 +6,7 @@ Knows plans and pipelines; knows nothing of jobs.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import isqrt
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from worker.memory_plan import (
     Layout,
     MemoryPlan,
     Phase,
+    Room,
     largest_side,
     layout_of,
     plan_memory,
@@ -97,18 +99,18 @@ class PlannedModel:
             self._seen_room = 0
             return best
         try:
-            return plan_memory(self.estimate, demand, self._models.room(), self.ladder[self.ladder.index(below[0]) :])
+            return plan_memory(self.estimate, demand, self._room(), self.ladder[self.ladder.index(below[0]) :])
         except DoesNotFit:
             return best
 
     def look_ahead(self, demand: Demand) -> MemoryPlan:
         """The plan for a request with all other models out of the way. Raises DoesNotFit."""
-        return plan_memory(self.estimate, demand, self._models.room(), self.ladder)
+        return plan_memory(self.estimate, demand, self._room(), self.ladder)
 
     def largest_side(self, demand: Demand) -> int | None:
         """The side of the largest square picture, no larger than the demanded one, that has room; in pixels."""
         most = isqrt(demand.pixels)
-        return largest_side(self.estimate, self._models.room(), self.ladder, demand.guided, most)
+        return largest_side(self.estimate, self._room(), self.ladder, demand.guided, most)
 
     def pipeline(self, plan: MemoryPlan) -> LoadedPipeline:
         """Laid out as planned, with room made for it. Raises CatalogError and torch.OutOfMemoryError."""
@@ -141,6 +143,9 @@ class PlannedModel:
         room = self._models.room()
         free = room.host_bytes if plan.layout is Layout.CPU else room.device_bytes
         self.memory.note_failure(plan.layout, phase, plan.tile_side if phase == "decode" else None, size, free)
+
+    def _room(self) -> Room:
+        return replace(self._models.room(), loaded=self._models.layout(self.model.id))
 
     def _guided(self, guidance_scale: float) -> bool:
         return self.model.guidance is GuidanceKind.CLASSIFIER_FREE and guidance_scale > 1

@@ -113,6 +113,17 @@ def test_weights_that_the_cpus_memory_cannot_hold_are_refused() -> None:
         plan_memory(estimate(SDXL), SQUARE_1024, room(80, host_gib=4), CARD)
 
 
+def test_a_model_that_is_loaded_already_is_not_refused_for_the_cpus_memory() -> None:
+    crowded = Room(80 * GIB, GIB, loaded=Layout.ON_DEVICE)
+    assert plan_memory(estimate(SDXL), SQUARE_1024, crowded, CARD).rung is Rung.ON_DEVICE
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_ladder_that_begins_with_tiles_or_small_batches_takes_a_request_that_needs_neither(first: int) -> None:
+    plan = plan_memory(estimate(SD15), Demand(1, 128, 128, True), room(80), CARD[first:])
+    assert (plan.rung, plan.batch_size, plan.tile_side) == (CARD[first], 1, None)
+
+
 def test_the_cpu_is_the_last_rung_where_it_is_allowed_and_computes_in_float32() -> None:
     plan = plan_memory(estimate(SDXL), SQUARE_1024, room(0.5), (*CARD, Rung.CPU))
     assert plan.rung is Rung.CPU
@@ -139,15 +150,22 @@ def test_after_one_run_the_prediction_is_within_15_percent_of_the_peak(layout: L
     assert peak <= of.draw_bytes(layout, demand.images, demand) <= 1.15 * peak
 
 
-def test_a_smaller_picture_is_never_predicted_to_take_less_than_a_part_of_what_a_larger_one_took() -> None:
+def test_what_was_observed_bounds_other_sizes_and_never_above_the_cold_estimate_of_a_larger_one() -> None:
     memory = ModelMemory()
+
+    def predicted(size: int, cold: int = 10**6, layout: Layout = Layout.ON_DEVICE) -> int:
+        return memory.activation_bytes(layout, "draw", None, size, cold)
+
+    assert predicted(10, cold=77) == 77
     memory.note_peak(Layout.ON_DEVICE, "draw", None, 1000, 5000)
-    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 10) == 5000
-    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 2000) == 10000
+    assert predicted(10) == 5500
+    assert predicted(1000, cold=1) == 5500, "an observation outweighs a cold estimate that was too low"
+    assert predicted(2000) == 11000
+    assert predicted(2000, cold=8000) == 8000
     memory.note_peak(Layout.ON_DEVICE, "draw", None, 4000, 12000)
-    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 2000) == 10000
-    assert memory.activation_bytes(Layout.ON_DEVICE, "draw", None, 3900) == 12000
-    assert memory.activation_bytes(Layout.MODEL_OFFLOAD, "draw", None, 10) is None
+    assert predicted(2000) == 11000
+    assert predicted(3900) == 13200
+    assert predicted(10, cold=77, layout=Layout.MODEL_OFFLOAD) == 77
 
 
 def test_where_memory_ran_out_is_not_tried_again_until_there_is_more_room_or_ten_runs_went_well() -> None:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 import torch
 
+from contract.errors import OutOfMemory
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.rung import Rung
@@ -106,6 +107,17 @@ def test_without_room_in_the_cpus_memory_it_is_let_go(draw: Denoiser, monkeypatc
     assert run(draw, "a")[1:] == ["in_memory", "warm"]
     monkeypatch.setattr(warm_models, "host_available_bytes", lambda: WEIGHTS - 1 + draw.models.host_bytes)
     assert run(draw, "b")[1:] == ["warm", "cold"]
+
+
+@pytest.mark.parametrize("draw", [PLENTY], indirect=True)
+def test_a_model_on_the_device_goes_on_when_the_cpus_memory_is_full(
+    draw: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(draw, "a")
+    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: 0)
+    assert run(draw, "a") == ["warm", "cold", "cold"]
+    with pytest.raises(OutOfMemory, match="of the CPU's memory for its weights"):
+        run(draw, "b")
 
 
 def test_on_a_device_without_memory_of_its_own_the_one_used_longest_ago_is_let_go(
