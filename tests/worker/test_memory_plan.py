@@ -221,3 +221,82 @@ def test_guidance_and_images_take_memory_in_proportion() -> None:
     assert activations(Demand(1, 512, 512, True)) == pytest.approx(2 * single, abs=8)
     assert activations(Demand(3, 512, 512, False)) == pytest.approx(3 * single, abs=8)
     assert activations(Demand(1, 1024, 512, False)) == pytest.approx(2 * single, abs=8)
+
+
+def test_a_twentieth_of_what_is_free_is_left_alone() -> None:
+    needed = chosen(SD15, SQUARE_512, 80).predicted_bytes / GIB
+    assert chosen(SD15, SQUARE_512, needed / 0.94).rung is Rung.ON_DEVICE
+    assert chosen(SD15, SQUARE_512, needed / 0.96).rung is not Rung.ON_DEVICE
+
+
+@pytest.mark.parametrize(
+    ("layout", "draw", "decode"),
+    [
+        (Layout.ON_DEVICE, 3469, 3469),
+        (Layout.MODEL_OFFLOAD, 2567, 84),  # the denoiser alone
+        (Layout.GROUP_OFFLOAD, 84 + 3 * 63, 84),  # the autoencoder stays; the largest layer, thrice
+        (Layout.SEQUENTIAL_OFFLOAD, 63, 84),
+    ],
+)
+def test_the_weights_on_the_device_at_once(layout: Layout, draw: int, decode: int) -> None:
+    of = estimate(SDXL)
+    assert of.weights_in_use(layout, "draw") == 2 * draw * MILLION
+    assert of.weights_in_use(layout, "decode") == 2 * decode * MILLION
+
+
+@pytest.mark.parametrize(
+    ("layout", "millions"),
+    [(Layout.ON_DEVICE, 3469), (Layout.MODEL_OFFLOAD, 0), (Layout.GROUP_OFFLOAD, 84), (Layout.SEQUENTIAL_OFFLOAD, 0)],
+)
+def test_what_stays_on_the_device_between_two_runs(layout: Layout, millions: int) -> None:
+    assert estimate(SDXL).resident_bytes(layout) == 2 * millions * MILLION
+
+
+def test_what_was_observed_is_taken_with_a_tenth_more() -> None:
+    memory = ModelMemory()
+    memory.note_peak(Layout.ON_DEVICE, "draw", None, 2 * SQUARE_512.pixels, 1000 * MILLION)
+    assert estimate(SD15, observed=memory).draw_bytes(Layout.ON_DEVICE, 1, SQUARE_512) == (2 * 1067 + 1100) * MILLION
+
+
+def test_a_decode_in_tiles_holds_the_whole_picture_too() -> None:
+    of, weights = estimate(SD15), estimate(SD15).weight_bytes(Layout.ON_DEVICE)
+    small, large = (of.decode_bytes(Layout.ON_DEVICE, 256, Demand(1, side, side, True)) for side in (512, 1024))
+    assert large - small == 3 * 3 * 2 * (1024**2 - 512**2)
+    assert small > weights
+
+
+@pytest.mark.parametrize("rung", [Rung.SMALLER_BATCH, Rung.MODEL_OFFLOAD])
+def test_a_rung_that_decodes_in_tiles_or_splits_already_is_kept(rung: Rung) -> None:
+    plan = MemoryPlan(rung, 2, None, 0)
+    assert steps(plan, "d", Demand(2, 512, 512, True)) == [(rung.value, 2, 256)]
+    assert steps(plan, "s", Demand(2, 512, 512, True)) == [(rung.value, 1, None)]
+
+
+def test_without_guidance_a_larger_picture_would_fit() -> None:
+    guided, unguided = (largest_side(estimate(SD15), room(3.2), CARD[:3], each, most=4096) for each in (True, False))
+    assert guided is not None
+    assert unguided is not None
+    assert unguided > guided
+
+
+def test_what_is_refused_only_because_memory_ran_out_before_says_so() -> None:
+    memory = ModelMemory()
+    memory.note_failure(Layout.SEQUENTIAL_OFFLOAD, "draw", None, 2 * SQUARE_512.pixels, 8 * GIB)
+    with pytest.raises(DoesNotFit, match=r"needs \d\.\d\d GiB .* by the estimate; but memory ran out there before"):
+        plan_memory(estimate(SD15, observed=memory), SQUARE_512, room(8), (Rung.SEQUENTIAL_OFFLOAD,))
+
+
+def test_a_larger_picture_is_not_begun_where_a_smaller_one_ran_out() -> None:
+    memory = ModelMemory()
+    memory.note_failure(Layout.ON_DEVICE, "draw", None, 1000, 8 * GIB)
+    assert memory.ran_out(Layout.ON_DEVICE, "draw", None, 1001, 8 * GIB)
+    assert not memory.ran_out(Layout.ON_DEVICE, "draw", None, 999, 8 * GIB)
+
+
+def test_a_failure_begins_the_count_of_good_runs_anew() -> None:
+    memory = ModelMemory()
+    for _ in range(9):
+        memory.note_success()
+    memory.note_failure(Layout.ON_DEVICE, "draw", None, 1000, 8 * GIB)
+    memory.note_success()
+    assert memory.ran_out(Layout.ON_DEVICE, "draw", None, 1000, 8 * GIB)
