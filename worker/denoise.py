@@ -153,7 +153,7 @@ class Denoiser:
         """Like `planned`, but does not look again at every call for files that were not there."""
         now = time.monotonic()
         looked_at, reason = self._absent.get(model.id, (-inf, ""))
-        if now - looked_at < _LOOK_AGAIN_SECONDS:
+        if model.id not in self._planned and now - looked_at < _LOOK_AGAIN_SECONDS:
             raise CatalogError(reason)
         try:
             return self.planned(model, allow_downloads=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 
 from contract.errors import CatalogError
 from contract.model import Precision
@@ -135,3 +136,14 @@ def host_available_bytes(cgroup: Path = _CGROUP) -> int:
     except (OSError, ValueError):
         return available  # no container, or one without a limit: "max"
     return max(min(available, limit - used + int(stat.get("inactive_file", 0))), 0)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Of whatever device, in whatever words; a kernel that finds no room for its workspace included."""
+    words = str(error).lower()
+    return (
+        isinstance(error, torch.OutOfMemoryError)
+        or "out of memory" in words
+        or "status_alloc_failed" in words
+        or should_reduce_batch_size(error)
+    )

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from math import ceil
 
 import torch
-from accelerate.utils.memory import should_reduce_batch_size
 from PIL.Image import Image
 
 from contract.errors import InvalidOutput, OutOfMemory
 from contract.parameters import GenerationParameters
-from worker.device import Device
+from worker.device import Device, is_out_of_memory
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
 from worker.phases import decode, draw_latents
 from worker.pipeline import LoadedPipeline
@@ -156,17 +155,6 @@ class Drawing:
     def _what_would_fit(self) -> str:
         side = self._planned.largest_side(self._demand)
         return f" One image of {side}x{side} would fit, by the estimate." if side else ""
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Of whatever device, in whatever words; a kernel that finds no room for its workspace included."""
-    words = str(error).lower()
-    return (
-        isinstance(error, torch.OutOfMemoryError)
-        or "out of memory" in words
-        or "status_alloc_failed" in words
-        or should_reduce_batch_size(error)
-    )
 
 
 def _is_constant(image: Image) -> bool:

@@ -13,6 +13,7 @@ from contract.errors import CatalogError, DarkroomError, JobFailed
 from contract.model import Model
 from contract.model_catalog import ModelCatalog, read_model_catalog
 from contract.settings import read_settings
+from worker.execution import DeviceLost
 from worker.settings import WorkerSettings, configure_libraries
 
 
@@ -68,7 +69,7 @@ def _check(catalog: ModelCatalog, models: Iterable[Model], settings: WorkerSetti
         started = time.monotonic()
         try:
             denoiser.warm_up(model)
-        except (CatalogError, JobFailed) as error:
+        except (CatalogError, JobFailed, DeviceLost) as error:
             failed += 1
             print(f"{model.id}: failed: {error}")
             continue

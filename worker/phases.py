@@ -38,7 +38,8 @@ def draw_latents(
         "output_type": "latent",
         **_callback(pipeline, takes, on_step),
     }
-    if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE:
+    # Not an empty one: SDXL has embeddings of its own for none at all.
+    if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.negative_prompt:
         arguments["negative_prompt"] = [parameters.negative_prompt] * len(seeds)
     # PixArt would draw the nearest of its own sizes and rewrite the prompt.
     arguments |= {name: False for name in ("use_resolution_binning", "clean_caption") if name in takes}
@@ -56,9 +57,10 @@ def decode(loaded: LoadedPipeline, latents: torch.Tensor, tile_side: int | None)
     """One picture of a batch of one; None where the decode gave numbers that are none. `tile_side` is in pixels."""
     pipeline, vae = loaded.pipeline, loaded.pipeline.vae
     _set_tiles(vae, tile_side, latents)
+    latents = latents.to(loaded.setup.execution_device, vae.dtype)
     scaled = latents / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0.0)
     try:
-        pixels = vae.decode(scaled.to(loaded.setup.execution_device, vae.dtype), return_dict=False)[0]
+        pixels = vae.decode(scaled, return_dict=False)[0]
     finally:
         pipeline.maybe_free_model_hooks()
     if not torch.isfinite(pixels).all():

@@ -15,6 +15,7 @@ from diffusers.loaders.single_file_utils import SingleFileComponentError
 
 from contract.errors import CatalogError
 from contract.model import Model
+from worker.device import is_out_of_memory
 from worker.footprint import NOT_LOADED
 from worker.memory_plan import Layout
 from worker.schedulers import build_scheduler
@@ -54,16 +55,16 @@ class LoadedPipeline:
 
 
 def load_pipeline(model: Model, source: Path, setup: Setup) -> LoadedPipeline:
-    """Loads and lays out a model. Raises CatalogError that names the model, and torch.OutOfMemoryError."""
+    """Loads and lays out a model. Raises CatalogError that names the model, and what says that memory ran out."""
     try:
         pipeline = _read(model, source, setup)
         _refuse_gaps(pipeline)
         scheduler_config = dict(pipeline.scheduler.config)
         for scheduler in model.offered_schedulers:
             build_scheduler(scheduler.name, scheduler_config)
-    except torch.OutOfMemoryError:
-        raise
     except _UNFIT as error:
+        if is_out_of_memory(error):
+            raise
         raise CatalogError(f"model {model.id!r}: {model.source} cannot be loaded: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
     lay_out(pipeline, setup)
@@ -76,8 +77,6 @@ def lay_out(pipeline: Any, setup: Setup) -> None:
     if setup.attention_slicing:
         pipeline.enable_attention_slicing()
     vae = getattr(pipeline, "vae", None)
-    if vae is not None and hasattr(vae, "enable_slicing"):
-        vae.enable_slicing()
     if setup.layout is Layout.MODEL_OFFLOAD:
         pipeline.enable_model_cpu_offload(device=device)
     elif setup.layout is Layout.GROUP_OFFLOAD:

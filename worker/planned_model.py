@@ -109,7 +109,7 @@ class PlannedModel:
 
     def largest_side(self, demand: Demand) -> int | None:
         """The side of the largest square picture, no larger than the demanded one, that has room; in pixels."""
-        most = isqrt(demand.pixels)
+        most = min(isqrt(demand.pixels), self.model.limits.width, self.model.limits.height)
         return largest_side(self.estimate, self._room(), self.ladder, demand.guided, most)
 
     def pipeline(self, plan: MemoryPlan) -> LoadedPipeline:

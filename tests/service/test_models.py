@@ -78,3 +78,13 @@ def test_the_schedulers_are_listed_with_the_models_that_take_them(service: Servi
 def test_a_scheduler_may_be_named_as_diffusers_does(service: Service) -> None:
     assert service.submit(scheduler="EulerAncestralDiscreteScheduler")["parameters"]["scheduler"] == "Euler a"
     assert service.submit(scheduler="euler A")["parameters"]["scheduler"] == "Euler a"
+
+
+def test_a_worker_that_can_run_a_model_counts_before_one_that_has_it_nearer(
+    service: Service, client: redis.Redis
+) -> None:
+    tell(client, "a", ModelState(state="warm", can_run=False))
+    tell(client, "b", ModelState(state="cold", can_run=True))
+    assert pocket(service)["can_run"] is True
+    tell(client, "c", ModelState(state="in_memory", can_run=True))
+    assert pocket(service)["state"] == "in_memory"

@@ -88,3 +88,14 @@ def test_a_containers_limit_counts_where_there_is_one(tmp_path: Path) -> None:
     assert host_available_bytes(tmp_path) == GIB + GIB // 2
     (tmp_path / "memory.max").write_text("max\n")
     assert host_available_bytes(tmp_path) > 2 * GIB
+
+
+def test_what_others_took_beyond_a_limit_leaves_nothing_and_not_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10, 80))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 9)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 9)
+    assert Device("cuda", (), limit_bytes=5).free_bytes == 0
+
+
+def test_a_cpu_has_one_rung_allowed_or_not() -> None:
+    assert choose_device(WorkerSettings(device="cpu", allow_cpu=True)).ladder == (Rung.CPU,)

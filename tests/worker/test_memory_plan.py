@@ -300,3 +300,11 @@ def test_a_failure_begins_the_count_of_good_runs_anew() -> None:
     memory.note_failure(Layout.ON_DEVICE, "draw", None, 1000, 8 * GIB)
     memory.note_success()
     assert memory.ran_out(Layout.ON_DEVICE, "draw", None, 1000, 8 * GIB)
+
+
+@pytest.mark.parametrize("first", [Rung.VAE_TILING, Rung.SMALLER_BATCH])
+def test_a_rung_to_begin_with_takes_one_small_image_too(first: Rung) -> None:
+    ladder = CARD[CARD.index(first) : 3]  # as on an Apple device
+    assert plan_memory(estimate(SD15), Demand(1, 128, 128, True), room(80), ladder).rung is first
+    with pytest.raises(DoesNotFit, match="are missing"):
+        plan_memory(estimate(SD15), Demand(1, 128, 128, True), room(1), ladder)
