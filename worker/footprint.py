@@ -47,8 +47,6 @@ class Footprint:
     """A model's components, and what its activations hold at their peak."""
 
     parts: Mapping[str, Part]
-    denoiser: str
-    """The name of the part that takes the steps."""
     step: Activations
     """For each row of the batch; with guidance an image has two rows."""
     decode: Activations
@@ -69,7 +67,6 @@ def read_footprint(model: Model, source: Path) -> Footprint:
         config, vae = _read(folder / denoiser / "config.json"), _read(folder / "vae" / "config.json")
         return Footprint(
             parts=parts,
-            denoiser=denoiser,
             step=step_activations(config, vae),
             decode=decode_activations(vae),
             vae_overflows=bool(vae.get("force_upcast", False)),

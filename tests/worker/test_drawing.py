@@ -204,14 +204,19 @@ def test_a_parked_model_is_moved_off_and_back_and_what_goes_is_collected(
     assert done == ["to cpu", "collect", "collect", "to cpu"]
 
 
+def park_where_one_has_room(card: Denoiser, model_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the CPU's memory, which from then on holds one model and no second."""
+    card.models._park(model_id)
+    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: WEIGHTS * 3 // 2 - card.models.host_bytes)
+    monkeypatch.setattr(warm_models, "_HOST_RESERVE_BYTES", 0)
+
+
 @pytest.mark.parametrize("card", [ROOM_FOR_TWO], indirect=True)
 def test_a_parked_model_makes_way_in_the_cpus_memory_for_one_that_is_loaded(
     card: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(card, "a", "b")
-    card.models._park("a")
-    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: WEIGHTS * 3 // 2 - card.models.host_bytes)
-    monkeypatch.setattr(warm_models, "_HOST_RESERVE_BYTES", 0)
+    park_where_one_has_room(card, "a", monkeypatch)
     assert run(card, "c") == ["cold", "warm", "warm"]
 
 
@@ -231,9 +236,7 @@ def test_the_one_parked_longest_makes_way_in_the_cpus_memory_for_the_next(
     card: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(card, "a", "b")
-    card.models._park("a")
-    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: WEIGHTS * 3 // 2 - card.models.host_bytes)
-    monkeypatch.setattr(warm_models, "_HOST_RESERVE_BYTES", 0)
+    park_where_one_has_room(card, "a", monkeypatch)
     card.models._park("b")
     assert (card.models.state("a"), card.models.state("b")) == ("cold", "in_memory")
 

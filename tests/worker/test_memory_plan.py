@@ -25,7 +25,6 @@ VAE = Part(84 * MILLION, 3 * MILLION)
 CLIP_L = Part(123 * MILLION, 38 * MILLION)
 SD15 = Footprint(
     {"text_encoder": CLIP_L, "unet": Part(860 * MILLION, 15 * MILLION), "vae": VAE},
-    denoiser="unet",
     step=Activations(26 * 320 / 64),
     decode=Activations(6 * 128),
     vae_overflows=False,
@@ -37,7 +36,6 @@ SDXL = Footprint(
         "unet": Part(2567 * MILLION, 21 * MILLION),
         "vae": VAE,
     },
-    denoiser="unet",
     step=Activations(16 * 320 / 64),
     decode=Activations(6 * 128),
     vae_overflows=True,
