@@ -4,14 +4,14 @@ The hash is RQ's own layout with our fields beside RQ's, so that RQ's tools can 
 Knows nothing of who writes or reads it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from contract.parameters import GenerationParameters
+from contract.parameters import GenerationParameters, Labels
 
 RQ_DATA = '["darkroom",null,[],{}]'
 """RQ's `data` field of every job: a function name without arguments, which no worker ever calls."""
@@ -61,6 +61,7 @@ class GeneratedImage(_Part):
     content_type: str
     size_bytes: int
     sha256: str
+    signed_url: Annotated[str, Field(description="works without an API key, for a while")]
 
 
 class StoredImage(_Part):
@@ -98,14 +99,20 @@ class Job(_Part):
     id: str
     status: JobStatus
     queue_position: Annotated[int | None, Field(description="1 is next; null unless queued")]
+    eta_seconds: Annotated[
+        float | None,
+        Field(description="until its end, as jobs went so far; null if ended or not known"),
+    ]
     progress: Progress | None
     parameters: GenerationParameters
+    labels: Labels
     images: list[GeneratedImage]
     error: JobError | None
     attempts: Annotated[int, Field(description="how often a worker took the job")]
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    deadline_at: Annotated[datetime, Field(description="it fails where it has not ended by then")]
     expires_at: Annotated[datetime | None, Field(description="when the record and its images are removed")]
     timings: Timings
 
@@ -113,6 +120,7 @@ class Job(_Part):
 FIELDS = (
     "status",
     "parameters",
+    "labels",
     "images",
     "error_code",
     "error_detail",
@@ -120,6 +128,7 @@ FIELDS = (
     "created_at",
     "started_at",
     "ended_at",
+    "deadline_at",
     "expires_at",
     "step",
     "total",
@@ -128,18 +137,20 @@ FIELDS = (
 """The fields of the hash that make a `Job`, in the order in which the scripts return them."""
 
 stored_images = TypeAdapter(list[StoredImage])
+_labels = TypeAdapter(Labels)
+
+Sign = Callable[[str], str]
+"""The address of a picture that works without an API key, from the one that does not."""
 
 
-def job_from_record(job_id: str, record: Sequence[str | int | None]) -> Job:
-    """The job from what scripts/*.lua return: the values of FIELDS, then the queue position."""
-    *values, position = record
+def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign) -> Job:
+    """The job from what scripts/*.lua return: the values of FIELDS, its queue position, the seconds to its end."""
+    *values, position, seconds = record
     field: Mapping[str, str | None] = {
         name: None if value in (None, "") else str(value) for name, value in zip(FIELDS, values, strict=True)
     }
     status = FROM_RQ[field["status"] or ""]
-    created_at, started_at = _time(field["created_at"]), _time(field["started_at"])
-    if created_at is None:
-        raise ValueError(f"job {job_id} has no created_at")
+    created_at, started_at = datetime.fromisoformat(field["created_at"] or ""), _time(field["started_at"])
     timings = Timings.model_validate_json(field["timings"] or "{}")
     if started_at is not None:
         queued = (started_at - created_at).total_seconds()
@@ -151,28 +162,28 @@ def job_from_record(job_id: str, record: Sequence[str | int | None]) -> Job:
         id=job_id,
         status=status,
         queue_position=int(position) if position else None,
+        eta_seconds=round(float(seconds), 1) if seconds else None,
         progress=Progress(step=int(field["step"] or 0), total=int(field["total"])) if field["total"] else None,
         parameters=GenerationParameters.model_validate_json(field["parameters"] or ""),
-        images=_public_images(job_id, field["images"]),
+        labels=_labels.validate_json(field["labels"] or "{}"),
+        images=_public_images(job_id, field["images"], sign),
         error=error,
         attempts=int(field["attempts"] or 0),
         created_at=created_at,
         started_at=started_at,
         completed_at=_time(field["ended_at"]),
+        deadline_at=datetime.fromisoformat(field["deadline_at"] or ""),
         expires_at=_time(field["expires_at"]),
         timings=timings,
     )
 
 
-def _public_images(job_id: str, text: str | None) -> list[GeneratedImage]:
-    return [
-        GeneratedImage(
-            url=f"/images/{job_id}/{index}.{image.key.rpartition('.')[2]}",
-            index=index,
-            **image.model_dump(exclude={"key"}),
-        )
-        for index, image in enumerate(stored_images.validate_json(text or "[]"))
-    ]
+def _public_images(job_id: str, text: str | None, sign: Sign) -> list[GeneratedImage]:
+    images = []
+    for index, image in enumerate(stored_images.validate_json(text or "[]")):
+        url = f"/images/{job_id}/{index}.{image.key.rpartition('.')[2]}"
+        images.append(GeneratedImage(url=url, index=index, signed_url=sign(url), **image.model_dump(exclude={"key"})))
+    return images
 
 
 def _time(text: str | None) -> datetime | None:

@@ -17,19 +17,43 @@ REGISTRIES = {
 }
 
 WAITING = "darkroom:waiting"
-"""Sorted set of the queued jobs behind the one in QUEUE; the score is the place in line."""
+"""Sorted set of the queued jobs behind the one in QUEUE; the score is when its turn comes, in virtual time."""
+VIRTUAL_TIME = "darkroom:virtual_time"
+"""The highest score that was ever claimed. See docs/decisions/0019-fair-turns.md."""
+LINE_PREFIX = "darkroom:line:"
+"""Of each owner: sorted set of its queued jobs, with the scores of WAITING."""
+OWNERS = "darkroom:owners"
+"""Set of the owners that have a queued job."""
 SEQUENCE = "darkroom:sequence"
+JOBS_PREFIX = "darkroom:jobs:"
+"""Of each owner: sorted set of all its jobs; the score is the number that SEQUENCE gave the job."""
+RATE_PREFIX = "darkroom:rate:"
+"""Of each owner: when its allowance of submits is whole again, in Redis time."""
+IDEMPOTENCY_PREFIX = "darkroom:idempotency:"
+"""Of each `<owner>:<hash of the key>`: `<fingerprint of the request> <job id>`."""
+DEADLINES = "darkroom:deadlines"
+"""Sorted set of the jobs that have not ended; the score is their deadline, in Redis time."""
+PACE = "darkroom:pace"
+"""Hash with `seconds` of workers and the `cost` of jobs that they went into, the last jobs weighing most."""
 LEASES = "darkroom:leases"
 """Sorted set of `<job id>:<execution id>`; the score is when the lease ends, in Redis time."""
 EXPIRING = "darkroom:expiring"
 """Sorted set of the ended jobs; the score is when they are removed, in Redis time."""
+TOMBSTONE_PREFIX = "darkroom:expired:"
+"""Of each job that was removed by its age: its owner, for a while."""
 WORKERS = "darkroom:workers"
 """Hash of worker name -> `<seen at, Redis time> <WorkerState as JSON>`."""
 REAPER = "darkroom:reaper"
 """Hash with `seen`, the last pass of any reaper, and `grace`, until when expired leases are left alone."""
 HOUSEKEEPING = "darkroom:housekeeping"
-ENDED = "darkroom:ended"
-"""Channel on which the id of every job that ends is published."""
+EVENTS_PREFIX = "darkroom:events:"
+"""Of each job: stream of what happened to it, entry `<number>-0` with the fields `type` and `data`."""
+EVENTS = "darkroom:events"
+"""Channel on which every entry of those streams is published: `<job id> <number> <type> <data>`."""
+PREVIEW_PREFIX = "darkroom:preview:"
+"""Of each job that somebody wants to see while it runs."""
+PREVIEWS = "darkroom:previews"
+"""Channel of previews: `<job id> <JSON>`."""
 HOLDERS = "darkroom:holders"
 """Hash of `<job id>:<execution id>` -> name of the worker that holds the lease."""
 
@@ -40,3 +64,14 @@ MAX_CRASHES = 3
 """A job that took this many workers with it fails as worker_crashed."""
 REAPER_GAP_SECONDS = 5
 """Nobody could renew a lease while nobody reaped: after such a gap expired leases get one lease of grace."""
+UNKNOWN_WAIT_SECONDS = 10
+"""What a client is told to wait for where the line's pace is not known."""
+IDEMPOTENCY_SECONDS = 24 * 3600
+EVENTS_SECONDS = 3600
+"""What happened to an ended job can be read in full for so long; afterwards only how it ended."""
+SCAN_JOBS = 500
+"""A list looks at no more jobs in one step."""
+PACE_MEMORY = 0.9
+"""Each job that ends leaves so much of the weight of those before it."""
+WORKER_SILENT_SECONDS = 15
+"""A worker that has not been heard of for so long is not counted on."""

@@ -135,7 +135,7 @@ class Model(_Part):
 
         Raises ParametersRefused with every field that this model does not take.
         """
-        asked = request.model_dump(exclude_none=True)
+        asked = request.model_dump(exclude_none=True, include=set(GenerationRequest.model_fields))
         effective = {**self.defaults.model_dump(), "seed": seed, **asked, "model": self.id}
         refusals = self._refusals(effective)
         scheduler = self.find_scheduler(effective["scheduler"])

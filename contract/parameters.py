@@ -63,6 +63,21 @@ class GenerationRequest(BaseModel):
     output_format: OutputFormat = "png"
 
 
+MAX_LABELS = 16
+LabelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
+LabelValue = Annotated[str, Field(max_length=256), AfterValidator(_printable)]
+Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=MAX_LABELS)]
+
+
+class JobRequest(GenerationRequest):
+    """What a client posts: a generation, and what concerns its job alone."""
+
+    labels: Annotated[Labels, Field(description="shown with the job, and what GET /jobs can filter by")] = {}
+    deadline_seconds: Annotated[
+        int | None, Field(ge=1, description="from now, in line too; the job fails where it has not ended by then")
+    ] = None
+
+
 class GenerationParameters(BaseModel):
     """What is drawn: nothing left open, so that posting it again gives the same pictures."""
 
@@ -79,3 +94,8 @@ class GenerationParameters(BaseModel):
     seed: Seed
     scheduler: Name
     output_format: OutputFormat
+
+    @property
+    def cost(self) -> int:
+        """Pixels, times steps, times images: what a job weighs in the line and against the bounds."""
+        return self.width * self.height * self.num_inference_steps * self.num_images_per_prompt

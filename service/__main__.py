@@ -9,7 +9,7 @@ import uvicorn
 from contract.errors import DarkroomError
 from contract.settings import read_settings
 from service.app import create_app
-from service.job_queue import JobQueue
+from service.job_events import JobEvents
 from service.settings import ServiceSettings
 
 _SHUTDOWN_SECONDS = 5
@@ -36,19 +36,19 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
-    _Server(config, app.state.parts.queue).run()
+    _Server(config, app.state.parts.events).run()
     return 0
 
 
 class _Server(uvicorn.Server):
-    """Answers those who wait for a job when it is told to stop, instead of waiting with them."""
+    """Answers those who wait for a job or listen to one when it is told to stop, instead of waiting with them."""
 
-    def __init__(self, config: uvicorn.Config, queue: JobQueue) -> None:
+    def __init__(self, config: uvicorn.Config, events: JobEvents) -> None:
         super().__init__(config)
-        self._queue = queue
+        self._events = events
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._queue.stop_waiting()
+        self._events.stop()
         super().handle_exit(sig, frame)
 
 

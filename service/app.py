@@ -5,10 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import redis.asyncio
 from fastapi import FastAPI
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from starlette.staticfiles import StaticFiles
 
 from contract.image_store import local_image_store
@@ -16,32 +13,30 @@ from contract.model_catalog import read_model_catalog
 from service.dependencies import Parts
 from service.exception_handlers import install_exception_handlers
 from service.housekeeping import Housekeeping
+from service.job_events import JobEvents
 from service.job_queue import JobQueue
-from service.routes import docs, generate, health, images, jobs, models
+from service.redis_client import connect
+from service.routes import docs, generate, health, images, job_list, jobs, models
+from service.routes import events as event_routes
 from service.security import WebPageGuard
 from service.settings import ServiceSettings
+from service.submission import Submission
 
 _STATIC = Path(__file__).parent / "static"
-_REDIS_SECONDS = 2.0
-"""A frozen Redis must not hold a request longer than this; one retry covers a connection that went stale."""
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
     """The ASGI app. Raises CatalogError or StoreError when it cannot be assembled."""
-    client = redis.asyncio.Redis.from_url(
-        settings.redis_url,
-        decode_responses=True,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        retry=Retry(NoBackoff(), 1),
-    )
-    queue = JobQueue(client, settings.job_timeout_seconds, settings.retention_seconds)
+    client = connect(settings.redis_url)
     store = local_image_store(settings.image_store)
-    housekeeping = Housekeeping(client, store)
+    events = JobEvents(client)
+    queue = JobQueue(client, events, store, str)
+    submission = Submission(client, settings, str)
+    housekeeping = Housekeeping(client, store, settings.tombstone_seconds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(queue.listen()), asyncio.create_task(housekeeping.run())]
+        tasks = [asyncio.create_task(events.run()), asyncio.create_task(housekeeping.run())]
         yield
         for task in tasks:
             task.cancel()
@@ -56,10 +51,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.parts = Parts(client, queue, store, read_model_catalog(settings.models))
+    app.state.parts = Parts(client, queue, submission, events, store, read_model_catalog(settings.models))
     app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
     install_exception_handlers(app)
-    for routes in (generate, jobs, images, models, health, docs):
+    for routes in (generate, job_list, jobs, event_routes, images, models, health, docs):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app

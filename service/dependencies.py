@@ -8,7 +8,10 @@ from fastapi import Depends, Request
 
 from contract.image_store import ImageStore
 from contract.model_catalog import ModelCatalog
+from service.job_events import JobEvents
 from service.job_queue import JobQueue
+from service.owners import ANONYMOUS, Owner
+from service.submission import Submission
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Parts:
 
     client: redis.asyncio.Redis
     queue: JobQueue
+    submission: Submission
+    events: JobEvents
     store: ImageStore
     catalog: ModelCatalog
 
@@ -27,3 +32,10 @@ def _parts(request: Request) -> Parts:
 
 
 WithParts = Annotated[Parts, Depends(_parts)]
+
+
+def _owner() -> Owner:
+    return ANONYMOUS
+
+
+WithOwner = Annotated[Owner, Depends(_owner)]

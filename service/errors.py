@@ -5,11 +5,18 @@
     ├── OriginRefused           403 cross_origin_refused
     ├── JobNotFound             404 job_not_found
     ├── ImageNotFound           404 image_not_found
+    ├── JobNotEnded             409 job_not_ended
+    ├── JobExpired              410 job_expired
     ├── BodyTooLarge            413 body_too_large
     ├── UnsupportedMediaType    415 unsupported_media_type
     ├── HostRefused             421 host_not_allowed
     ├── ValidationFailed        422 validation_failed
+    ├── IdempotencyKeyReused    422 idempotency_key_reused
+    ├── TooManyRequests         429
+    │   ├── RateExceeded            rate_exceeded
+    │   └── TooManyQueuedJobs       too_many_queued_jobs
     └── Unavailable             503
+        ├── QueueFull               queue_full
         ├── QueueUnavailable        queue_unavailable
         └── StoreUnavailable        store_unavailable
 
@@ -75,6 +82,45 @@ class JobNotFound(ServiceError):
     code = "job_not_found"
 
 
+class JobExpired(ServiceError):
+    """There was such a job; its time to be kept is over."""
+
+    status = HTTPStatus.GONE
+    code = "job_expired"
+
+
+class JobNotEnded(ServiceError):
+    status = HTTPStatus.CONFLICT
+    code = "job_not_ended"
+
+
+class IdempotencyKeyReused(ServiceError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "idempotency_key_reused"
+
+
+class TooManyRequests(ServiceError):
+    """The owner's own bound; `retry_after` is in seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(retry_after)}
+
+
+class TooManyQueuedJobs(TooManyRequests):
+    code = "too_many_queued_jobs"
+
+
+class RateExceeded(TooManyRequests):
+    code = "rate_exceeded"
+
+    def __init__(self, detail: str, retry_after: int, rate_limit_headers: dict[str, str]) -> None:
+        super().__init__(detail, retry_after)
+        self.headers |= rate_limit_headers
+
+
 class ImageNotFound(ServiceError):
     status = HTTPStatus.NOT_FOUND
     code = "image_not_found"
@@ -85,9 +131,15 @@ class Unavailable(ServiceError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, retry_after: int = 2) -> None:
         super().__init__(detail)
-        self.headers = {"Retry-After": "2"}
+        self.headers = {"Retry-After": str(retry_after)}
+
+
+class QueueFull(Unavailable):
+    """The bound on all owners together."""
+
+    code = "queue_full"
 
 
 class QueueUnavailable(Unavailable):

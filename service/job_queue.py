@@ -1,118 +1,154 @@
-"""Jobs as the routes see them: submit, fetch, wait, cancel. One round trip to Redis each.
+"""Jobs as the routes see them: fetch, wait, cancel, list, delete. One round trip to Redis each.
 
-Knows Redis and the scripts; knows nothing of HTTP.
+Another owner's job is one that never was. Knows Redis and the scripts; knows nothing of HTTP.
 """
 
-import asyncio
-import logging
+import json
 import re
 import time
-from collections import defaultdict
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import redis.asyncio
-from redis.exceptions import RedisError
 
 from contract import keys, scripts
-from contract.job import Job, StoredImage, job_from_record, stored_images
-from contract.parameters import GenerationParameters
-
-log = logging.getLogger("darkroom.service")
+from contract.image_store import ImageStore
+from contract.job import FROM_RQ, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
+from service.errors import JobExpired, JobNotEnded, JobNotFound
+from service.job_events import Event, JobEvents
+from service.owners import Owner
 
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 _RECHECK_SECONDS = 5.0
 """A waiting client looks again this often, in case the event was lost with the connection that carried it."""
+_MOST_SCANS = 20
+"""Of one list: steps of keys.SCAN_JOBS, before it is answered with what was found."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened to a job after some event; `last` is the number of the last event that there was."""
+
+    job: Job
+    last: int
+    events: list[Event]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs a list shows; nothing set shows all."""
+
+    statuses: tuple[JobStatus, ...] = ()
+    model: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def as_json(self) -> str:
+        """As scripts/list.lua takes it."""
+        rq = {status: name for name, status in FROM_RQ.items()}
+        parts = {
+            "statuses": [rq[status] for status in self.statuses],
+            "model": self.model,
+            "labels": dict(self.labels),
+        }
+        return json.dumps({name: part for name, part in parts.items() if part})
 
 
 class JobQueue:
-    """The line of jobs in Redis."""
+    """The jobs in Redis. Every method raises RedisError; where it is given a job's id, JobNotFound and JobExpired."""
 
-    def __init__(self, client: redis.asyncio.Redis, job_timeout_seconds: int, retention_seconds: int) -> None:
+    def __init__(self, client: redis.asyncio.Redis, events: JobEvents, store: ImageStore, sign: Sign) -> None:
         self._client = client
-        self._job_timeout_seconds = job_timeout_seconds
-        self._retention_seconds = retention_seconds
-        self._submit = client.register_script(scripts.SUBMIT)
+        self._events = events
+        self._store = store
+        self._sign = sign
         self._fetch = client.register_script(scripts.FETCH)
         self._cancel = client.register_script(scripts.CANCEL)
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._stopping = False
+        self._history = client.register_script(scripts.HISTORY)
+        self._list = client.register_script(scripts.LIST)
+        self._remove = client.register_script(scripts.REMOVE)
 
-    async def submit(self, parameters: GenerationParameters) -> Job:
-        """The new job, at the end of the line. Raises RedisError; the job is then in line or it is not, never half."""
-        job_id = uuid4().hex
-        description = f"{parameters.model}: {parameters.prompt[:80]}"
-        record = await self._submit(
-            args=[
-                job_id,
-                parameters.model_dump_json(),
-                self._job_timeout_seconds,
-                self._retention_seconds,
-                description,
-            ]
-        )
-        return job_from_record(job_id, record)
+    async def fetch(self, job_id: str, owner: Owner) -> Job:
+        """The job as it is now."""
+        return self._job(job_id, await self._run(self._fetch, job_id, owner))
 
-    async def fetch(self, job_id: str) -> Job | None:
-        """The job as it is now, None where there is none."""
-        return await self._job(self._fetch, job_id)
-
-    async def cancel(self, job_id: str) -> Job | None:
+    async def cancel(self, job_id: str, owner: Owner) -> Job:
         """The job, canceled if it was queued, about to be if it is running, unchanged if it had ended."""
-        return await self._job(self._cancel, job_id)
+        return self._job(job_id, await self._run(self._cancel, job_id, owner))
 
-    async def images(self, job_id: str) -> list[StoredImage]:
-        """The job's pictures as the store knows them; none where there is no such job."""
-        if not _JOB_ID.fullmatch(job_id):
-            return []
-        text = await self._client.hget(keys.JOB_PREFIX + job_id, "images")
-        return stored_images.validate_json(text or "[]")
-
-    async def wait(self, job_id: str, seconds: float) -> Job | None:
+    async def wait(self, job_id: str, owner: Owner, seconds: float) -> Job:
         """The job once it has ended, or as it is after that many seconds."""
         deadline = time.monotonic() + seconds
-        event = asyncio.Event()
-        self._waiting[job_id].add(event)
-        try:
+        with self._events.listen(job_id, ends_only=True) as feed:
             while True:
-                event.clear()
-                job = await self.fetch(job_id)
+                job = await self.fetch(job_id, owner)
                 left = deadline - time.monotonic()
-                if job is None or job.status.ended or left <= 0 or self._stopping:
+                if job.status.ended or left <= 0 or feed.closed:
                     return job
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), min(left, _RECHECK_SECONDS))
-        finally:
-            self._waiting[job_id].discard(event)
-            if not self._waiting[job_id]:
-                del self._waiting[job_id]
+                await feed.wait(min(left, _RECHECK_SECONDS))
 
-    def stop_waiting(self) -> None:
-        """From now on a wait ends at once, with the job as it is."""
-        self._stopping = True
-        for job_id in self._waiting:
-            self._wake(job_id)
+    async def history(self, job_id: str, owner: Owner, after: int) -> History:
+        """What happened after the event of that number; for a job that ended long ago, only its end is still known."""
+        record, *told = await self._run(self._history, job_id, owner, after) or [None]
+        job = self._job(job_id, record)
+        last, entries = told
+        events = [Event(int(entry_id.partition("-")[0]), fields[1], fields[3]) for entry_id, fields in entries]
+        if job.status.ended and last > after and not (events and events[-1].is_end):
+            events.append(Event(last, job.status.value, ""))
+        return History(job, last, events)
 
-    async def listen(self) -> None:
-        """Wakes those who wait for a job when it ends. Runs until it is canceled, across outages of Redis."""
-        while True:
-            try:
-                async with self._client.pubsub() as pubsub:
-                    await pubsub.subscribe(keys.ENDED)
-                    async for message in pubsub.listen():
-                        if message["type"] == "message":
-                            self._wake(str(message["data"]))
-            except RedisError as error:
-                log.warning("the queue's events are interrupted: %s", error)
-                await asyncio.sleep(0.5)
+    async def page(self, owner: Owner, limit: int, before: int | None, wanted: Filter) -> tuple[list[Job], int | None]:
+        """The owner's jobs, newest first, from the one before that number on; and where to go on, None at the end."""
+        jobs: list[Job] = []
+        position = "+inf" if before is None else f"({before}"
+        filter_json = wanted.as_json()
+        for _ in range(_MOST_SCANS):
+            rest, found = await self._list(args=[owner.name, position, limit - len(jobs), filter_json])
+            jobs += [job_from_record(job_id, record, self._sign) for job_id, record in found]
+            if rest is None:
+                return jobs, None
+            before, position = int(rest), f"({rest}"
+            if len(jobs) == limit:
+                break
+        return jobs, before
 
-    def _wake(self, job_id: str) -> None:
-        for event in self._waiting.get(job_id, ()):
-            event.set()
+    async def delete(self, job_id: str, owner: Owner) -> None:
+        """Purges the record and the images. Raises JobNotEnded and StoreError; the job is then still there."""
+        job = await self.fetch(job_id, owner)
+        if not job.status.ended:
+            raise JobNotEnded("Only a job that has ended can be deleted: cancel it first.")
+        await self._store.remove_all(job_id)
+        await self._remove(args=[job_id, 0])
 
-    async def _job(self, script: Any, job_id: str) -> Job | None:
+    async def images(self, job_id: str, owner: Owner | None) -> list[StoredImage]:
+        """The job's pictures as the store knows them; the owner is None where the address itself was the permission."""
+        if not _JOB_ID.fullmatch(job_id):
+            raise _not_found()
+        name, text = await self._client.hmget(keys.JOB_PREFIX + job_id, "owner", "images")
+        if name is None:
+            name = await self._client.get(keys.TOMBSTONE_PREFIX + job_id)
+            if name is not None and (owner is None or name == owner.name):
+                raise _expired()
+        if name is None or (owner is not None and name != owner.name):
+            raise _not_found()
+        return stored_images.validate_json(text or "[]")
+
+    async def _run(self, script: Any, job_id: str, owner: Owner, *arguments: Any) -> Any:
         if not _JOB_ID.fullmatch(job_id):
             return None
-        record = await script(args=[job_id])
-        return job_from_record(job_id, record) if record else None
+        return await script(args=[job_id, owner.name, *arguments])
+
+    def _job(self, job_id: str, record: Any) -> Job:
+        if record is None:
+            raise _not_found()
+        if record == "gone":
+            raise _expired()
+        return job_from_record(job_id, record, self._sign)
+
+
+def _not_found() -> JobNotFound:
+    # The same for whatever was asked: nobody learns whether another owner has such a job.
+    return JobNotFound("There is no such job.")
+
+
+def _expired() -> JobExpired:
+    return JobExpired("The job is no longer kept.")

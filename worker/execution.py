@@ -42,7 +42,10 @@ class Execution:
 
     job_id: str
     execution_id: str
-    timeout_seconds: float
+    seconds: float
+    """That it may run."""
+    too_late: str
+    """What to say when it did not end in them."""
     step: int = 0
     total: int = 0
     canceled: bool = False
@@ -51,7 +54,7 @@ class Execution:
     """On the monotonic clock."""
 
     def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + self.timeout_seconds
+        self.deadline = time.monotonic() + self.seconds
 
     @property
     def member(self) -> str:
@@ -65,4 +68,4 @@ class Execution:
         if self.canceled:
             raise JobCanceled
         if time.monotonic() > self.deadline:
-            raise DeadlineExceeded(f"The job ran longer than {self.timeout_seconds:g} seconds.")
+            raise DeadlineExceeded(self.too_late)

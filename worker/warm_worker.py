@@ -140,8 +140,10 @@ class WarmWorker(SimpleWorker):
         """Blocks until there is a head of the line, for a second at most; leaves it where it is."""
         self.connection.blmove(keys.QUEUE, keys.QUEUE, _BLOCK_SECONDS, "LEFT", "LEFT")
 
-    def _run(self, job_id: bytes, execution_id: bytes, data: bytes, parameters: bytes, timeout: bytes) -> None:
-        execution = Execution(job_id.decode(), execution_id.decode(), float(timeout))
+    def _run(
+        self, job_id: bytes, execution_id: bytes, data: bytes, parameters: bytes, seconds: bytes, too_late: bytes
+    ) -> None:
+        execution = Execution(job_id.decode(), execution_id.decode(), float(seconds), too_late.decode())
         with self._beat.holding(execution):
             try:
                 self._end(execution, "finished", self._result(execution, data, parameters))

@@ -8,16 +8,19 @@ import json
 from importlib.resources import files
 
 from contract import keys
-from contract.job import FIELDS, RQ_DATA
+from contract.job import FIELDS, FROM_RQ, RQ_DATA
 
-_CONSTANTS: dict[str, str | int | dict[str, str] | tuple[str, ...]] = {
+_Constant = str | int | float | dict[str, str] | tuple[str, ...]
+
+_CONSTANTS: dict[str, _Constant] = {
     **{name: value for name, value in vars(keys).items() if name.isupper()},
     "FIELDS": FIELDS,
     "RQ_DATA": RQ_DATA,
+    "STATUSES": {name: status.value for name, status in FROM_RQ.items()},
 }
 
 
-def _lua(value: str | int | dict[str, str] | tuple[str, ...]) -> str:
+def _lua(value: _Constant) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"[{json.dumps(key)}] = {json.dumps(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple):
@@ -41,3 +44,6 @@ BEAT = _source("beat")
 FINISH = _source("finish")
 REAP = _source("reap")
 REMOVE = _source("remove")
+HISTORY = _source("history")
+LIST = _source("list")
+OVERDUE = _source("overdue")

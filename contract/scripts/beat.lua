@@ -10,7 +10,10 @@ for index = 3, #ARGV, 3 do
   local key = job_key(job_of(execution))
   if redis.call('ZSCORE', LEASES, execution) and job_exists(job_of(execution)) then
     redis.call('ZADD', LEASES, time + LEASE_SECONDS, execution)
-    if total ~= '0' then redis.call('HSET', key, 'step', step, 'total', total) end
+    if total ~= '0' and redis.call('HGET', key, 'step') ~= step then
+      redis.call('HSET', key, 'step', step, 'total', total)
+      tell(job_of(execution), 'progress', step .. '/' .. total)
+    end
     answers[#answers + 1] = redis.call('HEXISTS', key, 'cancel_requested') == 1 and 2 or 1
   else
     answers[#answers + 1] = 0

@@ -1,15 +1,34 @@
 -- Leases jobs from the head of the line to a worker.
 -- ARGV: worker name, an execution id for each job that it can take.
--- Returns for each job taken: id, execution id, data, parameters, timeout.
+-- Returns for each job taken: id, execution id, data, parameters, seconds it may run, and what to say when it did not end
+-- in them.
 local worker = ARGV[1]
 local time = now()
 
+-- The head of the line is a job no more where a tool deleted it, and too late where nobody has noticed yet.
 local function next_queued()
   while true do
     local id = redis.call('LPOP', QUEUE)
+    if not id then return nil end
+    leave_line(id)
     promote()
-    if not id or redis.call('HGET', job_key(id), 'status') == 'queued' then return id end
+    local job = redis.call('HMGET', job_key(id), 'deadline', 'score', 'status')
+    if job[3] == 'queued' then
+      if time < tonumber(job[1]) then
+        local highest = math.max(tonumber(redis.call('GET', VIRTUAL_TIME) or 0), tonumber(job[2]))
+        redis.call('SET', VIRTUAL_TIME, string.format('%.0f', highest))
+        return id
+      end
+      fail(id, 'deadline_exceeded', too_late(id), time)
+    end
   end
+end
+
+local function time_limit(id)
+  local job = redis.call('HMGET', job_key(id), 'timeout', 'deadline')
+  local timeout, left = tonumber(job[1]), tonumber(job[2]) - time
+  if timeout <= left then return job[1], 'The job ran longer than ' .. job[1] .. ' seconds.' end
+  return string.format('%.6f', left), too_late(id)
 end
 
 local claims = {}
@@ -21,10 +40,12 @@ for index = 2, #ARGV do
   -- RQ's own clean-up fails jobs whose score here has passed; the lease is ours to judge.
   redis.call('ZADD', STARTED, '+inf', execution)
   redis.call('HSET', HOLDERS, execution, worker)
-  redis.call('HSET', key, 'status', 'started', 'started_at', iso(time), 'worker_name', worker)
-  redis.call('HINCRBY', key, 'attempts', 1)
+  redis.call('HSET', key, 'status', 'started', 'started_at', iso(time), 'claimed_at', string.format('%.6f', time),
+    'worker_name', worker)
+  tell(id, 'running', redis.call('HINCRBY', key, 'attempts', 1))
   show_worker(worker, 'state', 'busy')
-  local job = redis.call('HMGET', key, 'data', 'parameters', 'timeout')
-  claims[#claims + 1] = { id, ARGV[index], job[1], job[2], job[3] }
+  local job = redis.call('HMGET', key, 'data', 'parameters')
+  local seconds, too_long = time_limit(id)
+  claims[#claims + 1] = { id, ARGV[index], job[1], job[2], seconds, too_long }
 end
 return claims

@@ -1,2 +1,2 @@
--- ARGV: job id. Returns the record, nil where there is none.
-return record(ARGV[1])
+-- ARGV: job id, owner. Returns the record, `gone`, or nil.
+return record(ARGV[1], ARGV[2])

@@ -1,9 +1,22 @@
 -- Ends a job, if the execution still holds its lease.
 -- ARGV: `<job id>:<execution id>`, RQ status, then field and value of what else the job gets.
 -- Returns 1, or 0 where the lease is lost and nothing was changed.
+
+-- The seconds that the job took a worker, and its cost, weigh in with those of the jobs before it.
+local function measure_pace(id, time)
+  local job = redis.call('HMGET', job_key(id), 'claimed_at', 'cost')
+  local measured = redis.call('HMGET', PACE, 'seconds', 'cost')
+  if not job[2] then return end
+  local seconds = (measured[1] or 0) * PACE_MEMORY + time - job[1]
+  local cost = (measured[2] or 0) * PACE_MEMORY + job[2]
+  redis.call('HSET', PACE, 'seconds', string.format('%.6f', seconds), 'cost', string.format('%.3f', cost))
+end
+
 local execution, status = ARGV[1], ARGV[2]
 local id = job_of(execution)
 if not let_go(execution) or not job_exists(id) then return 0 end
+local time = now()
 if #ARGV > 2 then redis.call('HSET', job_key(id), unpack(ARGV, 3)) end
-end_job(id, status, now())
+if status == 'finished' then measure_pace(id, time) end
+end_job(id, status, time)
 return 1

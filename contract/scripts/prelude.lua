@@ -28,6 +28,15 @@ local function job_key(id)
   return JOB_PREFIX .. id
 end
 
+local function job_of(execution)
+  return string.match(execution, '^(.*):')
+end
+
+-- Written before there were owners, or by a tool: such a job is nobody's.
+local function owner_of(id)
+  return redis.call('HGET', job_key(id), 'owner') or ''
+end
+
 -- RQ's list holds at most the head of the line, which is what workers block on.
 local function promote()
   local first = redis.call('ZRANGE', WAITING, 0, 0, 'WITHSCORES')
@@ -35,7 +44,7 @@ local function promote()
   local head = redis.call('LINDEX', QUEUE, 0)
   if head then
     local score = tonumber(redis.call('HGET', job_key(head), 'score') or 0)
-    if score <= tonumber(first[2]) then return end
+    if score < tonumber(first[2]) or (score == tonumber(first[2]) and head < first[1]) then return end
     redis.call('LREM', QUEUE, 0, head)
     redis.call('ZADD', WAITING, score, head)
   end
@@ -43,19 +52,116 @@ local function promote()
   redis.call('RPUSH', QUEUE, first[1])
 end
 
-local function queue_position(id, status)
-  if status ~= 'queued' then return false end
+local function enter_line(id, owner, score)
+  redis.call('ZADD', WAITING, score, id)
+  redis.call('ZADD', LINE_PREFIX .. owner, score, id)
+  redis.call('SADD', OWNERS, owner)
+  promote()
+end
+
+-- From wherever it stands; the caller promotes.
+local function leave_line(id)
+  redis.call('ZREM', WAITING, id)
+  redis.call('LREM', QUEUE, 0, id)
+  local owner = owner_of(id)
+  -- Where a tool deleted the job's hash, nobody knows whose it was.
+  for _, owner in ipairs(owner == '' and redis.call('SMEMBERS', OWNERS) or { owner }) do
+    redis.call('ZREM', LINE_PREFIX .. owner, id)
+    if redis.call('EXISTS', LINE_PREFIX .. owner) == 0 then redis.call('SREM', OWNERS, owner) end
+  end
+end
+
+local function queue_length()
+  return redis.call('ZCARD', WAITING) + redis.call('LLEN', QUEUE)
+end
+
+local function queue_position(id)
   local rank = redis.call('ZRANK', WAITING, id)
   if not rank then return 1 end
   return rank + 1 + redis.call('LLEN', QUEUE)
 end
 
--- The values of FIELDS, then the queue position; false where there is no such job.
-local function record(id)
+-- Seconds of a worker for each unit of cost; nil while nothing has been measured.
+local function pace()
+  local measured = redis.call('HMGET', PACE, 'seconds', 'cost')
+  if not measured[2] then return nil end
+  return tonumber(measured[1]) / tonumber(measured[2])
+end
+
+local function ready_workers(time)
+  local count, told = 0, redis.call('HVALS', WORKERS)
+  for _, text in ipairs(told) do
+    local seen = tonumber(string.match(text, '^[%d.]+'))
+    if time - seen <= WORKER_SILENT_SECONDS and string.find(text, '"state":"ready"', 1, true) then count = count + 1 end
+  end
+  return count
+end
+
+-- Of a running job: as its steps went so far; before the first one, as jobs of its cost went. Nil where nobody can tell.
+local function seconds_left(id, time)
+  local job = redis.call('HMGET', job_key(id), 'claimed_at', 'step', 'total', 'cost')
+  if not job[1] then return 0 end
+  local gone, step, seconds_per_cost = time - tonumber(job[1]), tonumber(job[2] or 0), pace()
+  if step > 0 then return gone * (tonumber(job[3]) - step) / step end
+  return seconds_per_cost and math.max(tonumber(job[4]) * seconds_per_cost - gone, 0)
+end
+
+-- The cost of every job whose turn comes before this one's, its own included. In an unbroken line of one owner two scores
+-- differ by the cost of the jobs between them, so that two jobs of each owner are enough to look at.
+local function cost_until(id, score)
+  local cost = 0
+  for _, owner in ipairs(redis.call('SMEMBERS', OWNERS)) do
+    local line = LINE_PREFIX .. owner
+    local last = redis.call('ZREVRANGEBYSCORE', line, score, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if last[2] == score and last[1] > id then
+      last = redis.call('ZREVRANGEBYSCORE', line, '(' .. score, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    end
+    if last[1] then
+      local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
+      cost = cost + last[2] - first[2] + tonumber(redis.call('HGET', job_key(first[1]), 'cost') or 0)
+    end
+  end
+  return cost
+end
+
+-- Seconds until the workers have come to the end of that much work in line; nil where nobody can tell.
+local function seconds_until_done(cost, time)
+  local seconds_per_cost, workers = pace(), ready_workers(time)
+  if not seconds_per_cost or workers == 0 then return nil end
+  local seconds = cost * seconds_per_cost
+  for _, execution in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
+    seconds = seconds + seconds_left(job_of(execution), time)
+  end
+  return seconds / workers
+end
+
+local function eta(id, owner, status)
+  local time, seconds = now(), nil
+  if status == 'queued' then
+    seconds = seconds_until_done(cost_until(id, redis.call('ZSCORE', LINE_PREFIX .. owner, id)), time)
+  elseif status == 'started' then
+    seconds = seconds_left(id, time)
+  end
+  return seconds and string.format('%.3f', seconds)
+end
+
+-- The values of FIELDS, then the queue position and the seconds to its end; `gone` where there was such a job.
+-- False where there never was one, and where it is another owner's.
+local function record(id, owner)
+  if owner_of(id) ~= owner then
+    return redis.call('GET', TOMBSTONE_PREFIX .. id) == owner and 'gone'
+  end
   local values = redis.call('HMGET', job_key(id), unpack(FIELDS))
-  if not values[1] then return false end
-  values[#FIELDS + 1] = queue_position(id, values[1])
+  values[#FIELDS + 1] = values[1] == 'queued' and queue_position(id)
+  values[#FIELDS + 2] = eta(id, owner, values[1]) or false
   return values
+end
+
+-- Something happened to a job. Numbers grow by one, so that a listener knows what it missed.
+local function tell(id, type, data)
+  local number = redis.call('HINCRBY', job_key(id), 'events', 1)
+  redis.call('XADD', EVENTS_PREFIX .. id, number .. '-0', 'type', type, 'data', data)
+  redis.call('PUBLISH', EVENTS, id .. ' ' .. number .. ' ' .. type .. ' ' .. data)
 end
 
 -- The one way into a status that a job never leaves.
@@ -65,7 +171,19 @@ local function end_job(id, status, time)
   redis.call('HSET', key, 'status', status, 'ended_at', iso(time), 'expires_at', iso(expiry))
   redis.call('ZADD', REGISTRIES[status], expiry, id)
   redis.call('ZADD', EXPIRING, expiry, id)
-  redis.call('PUBLISH', ENDED, id)
+  redis.call('ZREM', DEADLINES, id)
+  tell(id, STATUSES[status], '')
+  redis.call('EXPIRE', EVENTS_PREFIX .. id, EVENTS_SECONDS)
+end
+
+local function fail(id, code, detail, time)
+  redis.call('HSET', job_key(id), 'error_code', code, 'error_detail', detail)
+  end_job(id, 'failed', time)
+end
+
+local function too_late(id)
+  return 'The job was not done within ' .. redis.call('HGET', job_key(id), 'deadline_seconds')
+    .. ' seconds of its submission.'
 end
 
 -- A tool may have deleted the hash of a job that is in line or running.
@@ -89,8 +207,4 @@ local function let_go(execution)
   show_worker(redis.call('HGET', HOLDERS, execution) or '', 'state', 'idle')
   redis.call('HDEL', HOLDERS, execution)
   return true
-end
-
-local function job_of(execution)
-  return string.match(execution, '^(.*):')
 end

@@ -42,15 +42,13 @@ local function settle(id)
     return 'canceled'
   end
   if crashes >= MAX_CRASHES then
-    redis.call('HSET', key, 'error_code', 'worker_crashed', 'error_detail',
-      'The worker died ' .. crashes .. ' times while running this job.')
-    end_job(id, 'failed', time)
+    fail(id, 'worker_crashed', 'The worker died ' .. crashes .. ' times while running this job.', time)
     return 'failed'
   end
   redis.call('HSET', key, 'status', 'queued')
-  redis.call('HDEL', key, 'started_at', 'step', 'total', 'worker_name')
-  redis.call('ZADD', WAITING, tonumber(redis.call('HGET', key, 'score')), id)
-  promote()
+  redis.call('HDEL', key, 'started_at', 'claimed_at', 'step', 'total', 'worker_name')
+  tell(id, 'queued', '')
+  enter_line(id, owner_of(id), redis.call('HGET', key, 'score'))
   return 'requeued'
 end
 

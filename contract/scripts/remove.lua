@@ -1,8 +1,13 @@
 -- Removes the record of a job that has ended and whose images are gone.
--- ARGV: job id.
-local id = ARGV[1]
-local status = redis.call('HGET', job_key(id), 'status')
-redis.call('DEL', job_key(id))
+-- ARGV: job id, seconds for which its owner is still told that it was there; 0 for none.
+local id, tombstone_seconds = ARGV[1], tonumber(ARGV[2])
+local key, owner = job_key(id), owner_of(id)
+local status = redis.call('HGET', key, 'status')
+redis.call('DEL', key, EVENTS_PREFIX .. id)
 redis.call('ZREM', EXPIRING, id)
-if status then redis.call('ZREM', REGISTRIES[status], id) end
+redis.call('ZREM', JOBS_PREFIX .. owner, id)
+if status then
+  redis.call('ZREM', REGISTRIES[status], id)
+  if tombstone_seconds > 0 then redis.call('SET', TOMBSTONE_PREFIX .. id, owner, 'EX', tombstone_seconds) end
+end
 return 1

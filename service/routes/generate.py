@@ -8,9 +8,12 @@ from pydantic import ValidationError
 
 from contract.errors import Refusal
 from contract.job import Job
-from contract.parameters import GenerationRequest, highest_seed
-from service.dependencies import WithParts
+from contract.parameters import JobRequest, highest_seed
+from service.allowance import rate_limit_headers
+from service.dependencies import WithOwner, WithParts
 from service.errors import BodyTooLarge, InvalidJson, UnsupportedMediaType, ValidationFailed
+from service.idempotency import MAX_KEY_LENGTH, IdempotencyKey
+from service.preferences import MAX_WAIT_SECONDS, PreferredWait
 from service.routes.problems import problem_responses
 
 MAX_BODY_BYTES = 64 * 1024
@@ -18,7 +21,7 @@ MAX_BODY_BYTES = 64 * 1024
 router = APIRouter()
 
 
-async def generation_request(request: Request) -> GenerationRequest:
+async def job_request(request: Request) -> JobRequest:
     """The body, parsed and validated in one strict pass: not a number, half a surrogate or bad UTF-8 never get in."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -29,7 +32,7 @@ async def generation_request(request: Request) -> GenerationRequest:
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"The body must be at most {MAX_BODY_BYTES} bytes.")
     try:
-        return GenerationRequest.model_validate_json(bytes(body))
+        return JobRequest.model_validate_json(bytes(body))
     except ValidationError as error:
         raise _refused(error) from None
 
@@ -47,11 +50,25 @@ def _pointer(location: tuple[int | str, ...]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-_BODY: dict[str, Any] = {
+_EXTRA: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": GenerationRequest.model_json_schema()}},
-    }
+        "content": {"application/json": {"schema": JobRequest.model_json_schema()}},
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "The same key and body within a day give the same job.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+        },
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": f"`wait=N`: hold the answer up to N seconds, at most {MAX_WAIT_SECONDS}, for the job's end.",
+            "schema": {"type": "string"},
+        },
+    ],
 }
 
 
@@ -61,13 +78,31 @@ _BODY: dict[str, Any] = {
     operation_id="generate",
     summary="Ask for pictures",
     response_class=Response,
-    responses={202: {"model": Job, "description": "In line."}, **problem_responses(400, 403, 413, 415, 421, 422, 503)},
-    openapi_extra=_BODY,
+    responses={
+        200: {"model": Job, "description": "Waited for, as `Prefer: wait=` asked, and ended."},
+        202: {"model": Job, "description": "In line, or made earlier by the same Idempotency-Key."},
+        **problem_responses(400, 401, 403, 410, 413, 415, 421, 422, 429, 503, 507),
+    },
+    openapi_extra=_EXTRA,
 )
-async def generate(asked: Annotated[GenerationRequest, Depends(generation_request)], parts: WithParts) -> Response:
-    """Puts a job in line and answers at once. Poll its Location, or wait there with `?wait=`."""
+async def generate(
+    owner: WithOwner,
+    idempotency_key: IdempotencyKey,
+    wait: PreferredWait,
+    asked: Annotated[JobRequest, Depends(job_request)],
+    parts: WithParts,
+) -> Response:
+    """Puts a job in line and answers at once. Poll its Location, or wait there with `?wait=`, or here with Prefer."""
     seed = secrets.randbelow(highest_seed(asked.num_images_per_prompt) + 1)
     parameters = parts.catalog.choose(asked.model).complete(asked, seed)
-    job = await parts.queue.submit(parameters)
-    headers = {"Location": f"/jobs/{job.id}", "Retry-After": "1", "Cache-Control": "no-store"}
-    return Response(job.model_dump_json(), 202, headers, "application/json")
+    submitted = await parts.submission.submit(asked, parameters, owner, idempotency_key)
+    job = submitted.job
+    headers = {"Location": f"/jobs/{job.id}", "Cache-Control": "no-store", **rate_limit_headers(submitted.allowance)}
+    if submitted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if wait is not None:
+        job = await parts.queue.wait(job.id, owner, wait)
+        if job.status.ended:
+            headers["Preference-Applied"] = f"wait={wait}"
+            return Response(job.model_dump_json(), 200, headers, "application/json")
+    return Response(job.model_dump_json(), 202, headers | {"Retry-After": "1"}, "application/json")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Response
 from contract.job import StoredImage
 from service.dependencies import Parts, WithParts
 from service.errors import ImageNotFound
+from service.owners import ANONYMOUS
 from service.routes.problems import problem_responses
 
 router = APIRouter()
@@ -55,7 +56,7 @@ async def head_image(job_id: str, index: str, extension: str, parts: WithParts) 
 
 
 async def _find(parts: Parts, job_id: str, index: str, extension: str) -> StoredImage:
-    for position, image in enumerate(await parts.queue.images(job_id)):
+    for position, image in enumerate(await parts.queue.images(job_id, ANONYMOUS)):
         if index == str(position) and image.key.endswith(f".{extension}"):
             return image
     raise ImageNotFound("There is no such picture.")

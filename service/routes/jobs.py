@@ -1,15 +1,13 @@
-"""GET /jobs/{id}, with `?wait=`, and POST /jobs/{id}/cancel."""
+"""GET /jobs/{id}, with `?wait=`; POST /jobs/{id}/cancel; DELETE /jobs/{id}."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from contract.job import Job
-from service.dependencies import WithParts
-from service.errors import JobNotFound
+from service.dependencies import WithOwner, WithParts
+from service.preferences import MAX_WAIT_SECONDS
 from service.routes.problems import problem_responses
-
-MAX_WAIT_SECONDS = 60
 
 router = APIRouter()
 
@@ -23,11 +21,11 @@ Wait = Annotated[
     operation_id="get_job",
     summary="The whole truth about a job",
     response_class=Response,
-    responses={200: {"model": Job}, **problem_responses(404, 421, 422, 503)},
+    responses={200: {"model": Job}, **problem_responses(401, 404, 410, 421, 422, 503)},
 )
-async def get_job(job_id: str, parts: WithParts, wait: Wait = 0) -> Response:
+async def get_job(job_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 0) -> Response:
     """Status, place in line, progress, effective parameters, images, error and timings in one answer."""
-    return _answer(job_id, await (parts.queue.wait(job_id, wait) if wait else parts.queue.fetch(job_id)))
+    return _answer(await (parts.queue.wait(job_id, owner, wait) if wait else parts.queue.fetch(job_id, owner)))
 
 
 @router.post(
@@ -35,14 +33,26 @@ async def get_job(job_id: str, parts: WithParts, wait: Wait = 0) -> Response:
     operation_id="cancel_job",
     summary="Cancel a queued or running job",
     response_class=Response,
-    responses={200: {"model": Job}, **problem_responses(403, 404, 421, 422, 503)},
+    responses={200: {"model": Job}, **problem_responses(401, 403, 404, 410, 421, 503)},
 )
-async def cancel_job(job_id: str, parts: WithParts) -> Response:
+async def cancel_job(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Repeatable. A queued job ends at once, a running one at its next step; an ended job stays as it is."""
-    return _answer(job_id, await parts.queue.cancel(job_id))
+    return _answer(await parts.queue.cancel(job_id, owner))
 
 
-def _answer(job_id: str, job: Job | None) -> Response:
-    if job is None:
-        raise JobNotFound(f"There is no job {job_id[:64]!r}.")
+@router.delete(
+    "/jobs/{job_id}",
+    status_code=204,
+    operation_id="delete_job",
+    summary="Delete an ended job and its pictures",
+    response_class=Response,
+    responses={204: {"description": "Gone."}, **problem_responses(401, 403, 404, 409, 410, 421, 503)},
+)
+async def delete_job(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
+    """For ever: from now on it is a 404. A job that has not ended must be canceled first."""
+    await parts.queue.delete(job_id, owner)
+    return Response(status_code=204)
+
+
+def _answer(job: Job) -> Response:
     return Response(job.model_dump_json(), 200, {"Cache-Control": "no-store"}, "application/json")

@@ -1,5 +1,6 @@
 """The atomic moves, on a real Valkey, as the service and the worker make them."""
 
+import json
 import re
 import time
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ PARAMETERS = GenerationParameters(
 )
 
 
+OWNER = "anonymous"
+
+
 class Line:
     """The scripts, by name."""
 
@@ -39,19 +43,37 @@ class Line:
     def run(self, source: str, *arguments: Any) -> Any:
         return self.client.register_script(source)(args=arguments)
 
-    def submit(self, job_id: str) -> Job:
-        record = self.run(scripts.SUBMIT, job_id, PARAMETERS.model_dump_json(), 600, 3600, "a fox")
-        return job_from_record(job_id, record)
+    def ask(self, job_id: str, **changes: Any) -> Any:
+        """What submit.lua answers."""
+        ask = {
+            "id": job_id,
+            "owner": OWNER,
+            "model": PARAMETERS.model,
+            "parameters": PARAMETERS.model_dump_json(),
+            "labels": "{}",
+            "cost": 1,
+            "description": "a fox",
+            "timeout_seconds": 600,
+            "deadline_seconds": 3000,
+            "retention_seconds": 3600,
+            "max_queued": 10_000,
+        }
+        return self.run(scripts.SUBMIT, json.dumps(ask | changes))
 
-    def fetch(self, job_id: str) -> Job:
-        return job_from_record(job_id, self.run(scripts.FETCH, job_id))
+    def submit(self, job_id: str, **changes: Any) -> Job:
+        kind, first_id, record, *_ = self.ask(job_id, **changes)
+        assert kind == "accepted"
+        return job_from_record(first_id, record, str)
+
+    def fetch(self, job_id: str, owner: str = OWNER) -> Job:
+        return job_from_record(job_id, self.run(scripts.FETCH, job_id, owner), str)
 
     def claim(self, execution_id: str = "e1", worker: str = "w") -> str | None:
         claims = self.run(scripts.CLAIM, worker, execution_id)
         return claims[0][0] if claims else None
 
     def cancel(self, job_id: str) -> Job:
-        return job_from_record(job_id, self.run(scripts.CANCEL, job_id))
+        return job_from_record(job_id, self.run(scripts.CANCEL, job_id, OWNER), str)
 
     def finish(self, job_id: str, execution_id: str = "e1", status: str = "finished") -> int:
         return int(self.run(scripts.FINISH, f"{job_id}:{execution_id}", status))
@@ -130,11 +152,11 @@ def test_the_end_of_a_job_is_published_once(line: Line) -> None:
     line.submit("a")
     line.claim()
     with line.client.pubsub(ignore_subscribe_messages=True) as pubsub:
-        pubsub.subscribe(keys.ENDED)
+        pubsub.subscribe(keys.EVENTS)
         pubsub.get_message(timeout=1)
         line.finish("a")
         line.finish("a")
-        assert (pubsub.get_message(timeout=1) or {})["data"] == "a"
+        assert (pubsub.get_message(timeout=1) or {})["data"] == "a 3 succeeded "
         assert pubsub.get_message(timeout=0.1) is None
 
 
@@ -244,8 +266,8 @@ def test_a_removed_job_leaves_nothing(line: Line) -> None:
     line.submit("a")
     line.claim()
     line.finish("a")
-    line.run(scripts.REMOVE, "a")
-    assert line.run(scripts.FETCH, "a") is None
+    line.run(scripts.REMOVE, "a", 0)
+    assert line.run(scripts.FETCH, "a", OWNER) is None
     assert not line.client.exists(keys.EXPIRING, *keys.REGISTRIES.values())
 
 
@@ -295,7 +317,7 @@ def _url(client: redis.Redis) -> str:
 
 @pytest.mark.parametrize("moment", [0, 951782399, 951782400, 951868799, 951868800, 1709251199, 4102444799, 1735689599])
 def test_times_are_written_as_rfc_3339(line: Line, moment: int) -> None:
-    source = scripts.FETCH.replace("return record(ARGV[1])", "return iso(tonumber(ARGV[1]))")
+    source = scripts.FETCH.replace("return record(ARGV[1], ARGV[2])", "return iso(tonumber(ARGV[1]))")
     assert line.run(source, f"{moment}.25") == datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.250000Z")
 
 

@@ -20,6 +20,9 @@ def test_the_contract_names_every_operation(service: Service) -> None:
     assert operations == {
         "generate",
         "get_job",
+        "get_job_events",
+        "list_jobs",
+        "delete_job",
         "cancel_job",
         "get_image",
         "head_image",

@@ -82,7 +82,7 @@ def test_the_service_is_small_quick_and_without_torch(redis_url: str, tmp_path: 
 
 def test_an_error_that_nobody_foresaw_is_a_problem_without_a_traceback(service: Service, client: redis.Redis) -> None:
     job_id = "0" * 32
-    client.hset(f"rq:job:{job_id}", mapping={"status": "unheard of"})
+    client.hset(f"rq:job:{job_id}", mapping={"owner": "anonymous", "status": "unheard of"})
     answer = service.http.get(f"/jobs/{job_id}")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "Traceback" not in answer.text
@@ -91,7 +91,7 @@ def test_an_error_that_nobody_foresaw_is_a_problem_without_a_traceback(service: 
 
 def test_after_such_an_error_the_clients_next_request_is_not_lost(service: Service, client: redis.Redis) -> None:
     job_id = "0" * 32
-    client.hset(f"rq:job:{job_id}", mapping={"status": "unheard of"})
+    client.hset(f"rq:job:{job_id}", mapping={"owner": "anonymous", "status": "unheard of"})
     for _ in range(50):
         assert service.http.get(f"/jobs/{job_id}").status_code == 500
         assert service.http.get("/livez").status_code == 200

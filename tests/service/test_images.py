@@ -66,6 +66,6 @@ def test_a_job_past_its_retention_goes_with_its_images(service: Service, client:
     folder = service.data_dir / "images" / job_id
     assert folder.is_dir()
     client.zadd("darkroom:expiring", {job_id: 1})
-    wait_until(lambda: service.http.get(f"/jobs/{job_id}").status_code == 404)
+    wait_until(lambda: service.http.get(f"/jobs/{job_id}").status_code == 410)
     assert not folder.exists()
     assert not client.exists(f"rq:job:{job_id}")

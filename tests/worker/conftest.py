@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import redis
 
-from contract import scripts
 from contract.job import Job, JobStatus
 from tests.conftest import ROOT, end, wait_until
 from tests.contract.test_scripts import PARAMETERS, Line
@@ -46,9 +45,9 @@ def line(client: redis.Redis) -> Line:
     return Line(client)
 
 
-def submit(line: Line, job_id: str, prompt: str = "a fox", timeout: float = 60, **changes: Any) -> None:
+def submit(line: Line, job_id: str, prompt: str = "a fox", timeout: int = 60, **changes: Any) -> None:
     parameters = PARAMETERS.model_copy(update={"prompt": prompt} | changes)
-    line.run(scripts.SUBMIT, job_id, parameters.model_dump_json(), timeout, 3600, prompt)
+    line.submit(job_id, parameters=parameters.model_dump_json(), timeout_seconds=timeout)
 
 
 def reach(line: Line, job_id: str, status: JobStatus, seconds: float = 20) -> Job:

@@ -130,7 +130,7 @@ def test_a_running_job_is_canceled_at_its_next_step(start: Start, line: Line) ->
 
 
 def test_a_job_past_its_deadline_fails(start: Start, line: Line) -> None:
-    submit(line, "a", "steps 400", timeout=0.5)
+    submit(line, "a", "steps 400", timeout=1)
     start()
     job = reach(line, "a", JobStatus.FAILED, 10)
     assert job.error is not None

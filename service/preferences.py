@@ -1,0 +1,24 @@
+"""The Prefer header (RFC 7240), of which one preference is known here: wait. Knows nothing of jobs."""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+MAX_WAIT_SECONDS = 60
+
+_WAIT = re.compile(r'\s*wait\s*=\s*"?(\d{1,9})"?\s*', re.IGNORECASE)
+
+
+def preferred_wait(request: Request) -> int | None:
+    """Seconds, at most MAX_WAIT_SECONDS; None where there is no such preference. One that is none is ignored, as the
+    RFC asks."""
+    preferences = ",".join(request.headers.getlist("prefer")).split(",")
+    for preference in preferences:
+        wait = _WAIT.fullmatch(preference.partition(";")[0])
+        if wait:
+            return min(int(wait[1]), MAX_WAIT_SECONDS)
+    return None
+
+
+PreferredWait = Annotated[int | None, Depends(preferred_wait)]

@@ -1,0 +1,115 @@
+"""GET /jobs/{id}/events: what happens to a job, as Server-Sent Events, until its end."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from redis.exceptions import RedisError
+
+from contract.errors import Refusal
+from service.dependencies import Parts, WithOwner, WithParts
+from service.errors import JobExpired, JobNotFound, ValidationFailed
+from service.job_events import Event, Feed
+from service.owners import Owner
+from service.routes.problems import problem_responses
+
+PING_SECONDS = 15.0
+_RETRY_MILLISECONDS = 1000
+
+router = APIRouter()
+
+LastEventId = Annotated[str | None, Header(description="go on after this event")]
+Preview = Annotated[bool, Query(description="show the picture as it comes out of the noise, where the worker can")]
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    operation_id="get_job_events",
+    summary="What happens to a job, live",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Events, until the job's end."},
+        204: {"description": "The job has ended, and the client has seen its end."},
+        **problem_responses(401, 404, 410, 421, 422, 503),
+    },
+)
+async def get_job_events(
+    job_id: str, owner: WithOwner, parts: WithParts, last_event_id: LastEventId = None, preview: Preview = False
+) -> Response:
+    """`queued`, `running`, `progress`, and at the end `succeeded`, `failed` or `canceled` with the whole job.
+
+    Every event has an id; a client that comes back with the last one as `Last-Event-ID` misses nothing and gets nothing
+    twice. `preview` events have none: they are not kept.
+    """
+    after = _number(last_event_id)
+    history = await parts.queue.history(job_id, owner, after)
+    if history.job.status.ended and after >= history.last:
+        return Response(status_code=204)
+    stream = _Stream(parts, owner, job_id, after)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(stream.run(preview), headers=headers)
+
+
+def _number(last_event_id: str | None) -> int:
+    if not last_event_id:
+        return 0
+    if not re.fullmatch(r"[0-9]{1,15}", last_event_id):
+        raise ValidationFailed([Refusal("/Last-Event-ID", "must be the id of an event of this job (header)")])
+    return int(last_event_id)
+
+
+class _Stream:
+    """One client's; `_last` is the number of the event that it got last."""
+
+    def __init__(self, parts: Parts, owner: Owner, job_id: str, after: int) -> None:
+        self._parts = parts
+        self._owner = owner
+        self._job_id = job_id
+        self._last = after
+        self._over = False
+
+    async def run(self, previews: bool) -> AsyncIterator[bytes]:
+        yield format_sse_event(retry=_RETRY_MILLISECONDS)
+        with self._parts.events.listen(self._job_id, previews=previews) as feed:
+            while not feed.closed:
+                try:
+                    for event in await self._new_events(feed):
+                        yield await self._render(event)
+                except RedisError:
+                    feed.behind = True  # once Redis is back, or with the next ping
+                except (JobNotFound, JobExpired):
+                    return
+                if self._over:
+                    return
+                shown = feed.take_preview()
+                if shown:
+                    yield format_sse_event(event="preview", data_str=shown)
+                if not await feed.wait(PING_SECONDS):
+                    feed.behind = True
+                    yield KEEPALIVE_COMMENT
+
+    async def _new_events(self, feed: Feed) -> list[Event]:
+        events = [event for event in feed.take() if event.number > self._last]
+        if feed.behind or (events and events[0].number > self._last + 1):
+            feed.behind = False
+            events = (await self._parts.queue.history(self._job_id, self._owner, self._last)).events
+        return events
+
+    async def _render(self, event: Event) -> bytes:
+        data = await self._data(event)
+        self._last = event.number
+        self._over = event.is_end
+        return format_sse_event(id=str(event.number), event=event.type, data_str=data)
+
+    async def _data(self, event: Event) -> str:
+        if event.is_end:
+            return (await self._parts.queue.fetch(self._job_id, self._owner)).model_dump_json()
+        if event.type == "progress":
+            step, total = event.data.split("/")
+            return json.dumps({"step": int(step), "total": int(total)})
+        if event.type == "running":
+            return json.dumps({"status": "running", "attempts": int(event.data)})
+        return json.dumps({"status": event.type})
