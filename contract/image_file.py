@@ -6,6 +6,7 @@ picture and its parameters alone: they hold no time and no job id.
 
 import io
 
+import PIL
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -13,17 +14,24 @@ from contract.parameters import GenerationParameters, OutputFormat
 
 CONTENT_TYPES: dict[OutputFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 _QUALITY = 92
+ENCODER = f"pillow {PIL.__version__}, quality {_QUALITY}"
+"""What the bytes depend on beside the pixels and the format."""
 
 
 def encode_image(image: Image.Image, parameters: GenerationParameters, seed: int) -> bytes:
     """The bytes of an RGB image in the format that the parameters name; `seed` is this image's own."""
+    text = PngInfo()
+    text.add_text("parameters", parameters_text(parameters, seed, image.size))
+    return encode_pixels(image, parameters.output_format, text)
+
+
+def encode_pixels(image: Image.Image, output_format: OutputFormat, png_text: PngInfo | None = None) -> bytes:
+    """The bytes of an RGB image; only a PNG holds the text."""
     buffer = io.BytesIO()
-    if parameters.output_format == "png":
-        text = PngInfo()
-        text.add_text("parameters", parameters_text(parameters, seed, image.size))
-        image.save(buffer, "PNG", pnginfo=text)
+    if output_format == "png":
+        image.save(buffer, "PNG", pnginfo=png_text)
     else:
-        image.save(buffer, parameters.output_format.upper(), quality=_QUALITY)
+        image.save(buffer, output_format.upper(), quality=_QUALITY)
     return buffer.getvalue()
 
 

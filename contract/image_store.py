@@ -35,6 +35,21 @@ class ImageStore:
         except (BaseError, OSError) as error:
             raise StoreError(str(error)) from error
 
+    async def get_range(self, key: str, start: int, end: int) -> bytes | None:
+        """The bytes from `start` up to and without `end`, None where there is no such object.
+
+        Raises StoreError, also where the object ends before `end`.
+        """
+        try:
+            content = bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError, ValueError) as error:
+            raise StoreError(str(error)) from error
+        if len(content) != end - start:
+            raise StoreError(f"{key} ends before byte {end}")
+        return content
+
     async def remove_all(self, folder: str) -> None:
         """Removes every object under a folder; one that is gone already is no error. Raises StoreError."""
         try:

@@ -13,6 +13,7 @@ from contract.model_catalog import read_model_catalog
 from service.dependencies import Parts
 from service.exception_handlers import install_exception_handlers
 from service.housekeeping import Housekeeping
+from service.image_variants import ImageVariants
 from service.job_events import JobEvents
 from service.job_queue import JobQueue
 from service.redis_client import connect
@@ -51,7 +52,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.parts = Parts(client, queue, submission, events, store, read_model_catalog(settings.models))
+    catalog = read_model_catalog(settings.models)
+    app.state.parts = Parts(client, queue, submission, events, store, ImageVariants(store), catalog)
     app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
     install_exception_handlers(app)
     for routes in (generate, job_list, jobs, event_routes, images, models, health, docs):

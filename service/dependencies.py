@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from contract.image_store import ImageStore
 from contract.model_catalog import ModelCatalog
+from service.image_variants import ImageVariants
 from service.job_events import JobEvents
 from service.job_queue import JobQueue
 from service.owners import ANONYMOUS, Owner
@@ -23,6 +24,7 @@ class Parts:
     submission: Submission
     events: JobEvents
     store: ImageStore
+    variants: ImageVariants
     catalog: ModelCatalog
 
 

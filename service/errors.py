@@ -9,12 +9,14 @@
     ├── JobExpired              410 job_expired
     ├── BodyTooLarge            413 body_too_large
     ├── UnsupportedMediaType    415 unsupported_media_type
+    ├── RangeNotSatisfiable     416 range_not_satisfiable
     ├── HostRefused             421 host_not_allowed
     ├── ValidationFailed        422 validation_failed
     ├── IdempotencyKeyReused    422 idempotency_key_reused
     ├── TooManyRequests         429
     │   ├── RateExceeded            rate_exceeded
     │   └── TooManyQueuedJobs       too_many_queued_jobs
+    ├── ImageUnreadable         500 image_unreadable
     └── Unavailable             503
         ├── QueueFull               queue_full
         ├── QueueUnavailable        queue_unavailable
@@ -54,6 +56,17 @@ class BodyTooLarge(ServiceError):
 class UnsupportedMediaType(ServiceError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media_type"
+
+
+class RangeNotSatisfiable(ServiceError):
+    """The part that the request asks for is not in the `size` bytes there are."""
+
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    code = "range_not_satisfiable"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"Range must name a part of the {size} bytes there are, and at most ten.")
+        self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 class ValidationFailed(ServiceError):
@@ -124,6 +137,12 @@ class RateExceeded(TooManyRequests):
 class ImageNotFound(ServiceError):
     status = HTTPStatus.NOT_FOUND
     code = "image_not_found"
+
+
+class ImageUnreadable(ServiceError):
+    """What is in the store is no picture that another format or size can be made from."""
+
+    code = "image_unreadable"
 
 
 class Unavailable(ServiceError):

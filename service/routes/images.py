@@ -1,70 +1,129 @@
-"""GET and HEAD /images/{job_id}/{index}.{ext}: a picture's public address, resolved through its job."""
+"""GET and HEAD /images/{job_id}/{index}: a picture in the format of its name, or in the one that the client likes best.
+
+Knows the headers; the bytes come from the store, or from image_variants where they are not the stored ones.
+"""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator
 
+from contract.image_file import CONTENT_TYPES
 from contract.job import StoredImage
+from contract.parameters import OutputFormat
+from service.byte_ranges import ByteRange
+from service.conditions import Conditions, WithConditions
+from service.content_negotiation import preferred_format
 from service.dependencies import Parts, WithParts
 from service.errors import ImageNotFound
 from service.owners import ANONYMOUS
+from service.representation import Representation, ThumbnailWidth, represent, stored_format
 from service.routes.problems import problem_responses
 
 router = APIRouter()
 
-IfNoneMatch = Annotated[str | None, Header()]
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}, "description": "The picture."},
-    304: {"description": "The client has it."},
-    **problem_responses(404, 421, 422, 503),
+_FORMATS: dict[str, OutputFormat] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
+"""Extension -> format."""
+_WIDTHS = {"64": 64, "128": 128, "256": 256, "512": 512, "1024": 1024}
+_HEADERS = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+    "Accept-Ranges": "bytes",
 }
+_PICTURE: dict[str, Any] = {content_type: {} for content_type in CONTENT_TYPES.values()}
+_HEAD: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {"content": _PICTURE, "description": "The picture."},
+        304: {"description": "The client has it."},
+        **problem_responses(404, 421, 422, 500, 503),
+    },
+}
+_PART = {"content": _PICTURE, "description": "The part that `Range` asks for."}
+_GET: dict[str, Any] = _HEAD | {"responses": _HEAD["responses"] | {206: _PART, **problem_responses(416)}}
+
+Width = Annotated[
+    ThumbnailWidth,
+    # The text of a query: exactly one of these, and no other way to write the number.
+    BeforeValidator(lambda text: _WIDTHS.get(text, text)),
+    Query(description="pixels; the picture is scaled down to it, never up"),
+]
+
+
+@router.get("/images/{job_id}/{index}.{extension}", operation_id="get_image", summary="A picture", **_GET)
+@router.head("/images/{job_id}/{index}.{extension}", operation_id="head_image", summary="A picture's headers", **_HEAD)
+async def named_image(
+    request: Request,
+    job_id: str,
+    index: str,
+    extension: str,
+    parts: WithParts,
+    conditions: WithConditions,
+    width: Width | None = None,
+) -> Response:
+    """In the format of its name: `png`, `jpeg`, `jpg` or `webp`. The bytes never change."""
+    if extension not in _FORMATS:
+        raise ImageNotFound("There is no such picture.")
+    image = await _find(parts, job_id, index)
+    return await _answer(request, parts, represent(image, _FORMATS[extension], width), conditions, _HEADERS)
 
 
 @router.get(
-    "/images/{job_id}/{index}.{extension}",
-    operation_id="get_image",
-    summary="A picture",
-    response_class=Response,
-    responses=_RESPONSES,
+    "/images/{job_id}/{index}",
+    operation_id="get_negotiated_image",
+    summary="A picture in the format that Accept asks for",
+    **_GET,
 )
-async def get_image(
-    job_id: str, index: str, extension: str, parts: WithParts, if_none_match: IfNoneMatch = None
-) -> Response:
-    """The bytes never change; the ETag is their sha256."""
-    image = await _find(parts, job_id, index, extension)
-    headers = _headers(image)
-    if if_none_match and headers["ETag"] in if_none_match:
-        return Response(None, 304, headers)
-    content = await parts.store.get(image.key)
-    if content is None:
-        raise ImageNotFound("The picture is no longer in the store.")
-    return Response(content, 200, headers, image.content_type)
-
-
 @router.head(
-    "/images/{job_id}/{index}.{extension}",
-    operation_id="head_image",
-    summary="A picture's headers",
-    response_class=Response,
-    responses=_RESPONSES,
+    "/images/{job_id}/{index}",
+    operation_id="head_negotiated_image",
+    summary="The headers of a picture in the format that Accept asks for",
+    **_HEAD,
 )
-async def head_image(job_id: str, index: str, extension: str, parts: WithParts) -> Response:
-    """As GET, without the bytes."""
-    image = await _find(parts, job_id, index, extension)
-    headers = _headers(image) | {"Content-Length": str(image.size_bytes)}
-    return Response(None, 200, headers, image.content_type)
+async def negotiated_image(
+    request: Request,
+    job_id: str,
+    index: str,
+    parts: WithParts,
+    conditions: WithConditions,
+    width: Width | None = None,
+) -> Response:
+    """The stored format wins among equals, and where none is acceptable."""
+    image = await _find(parts, job_id, index)
+    accept = ", ".join(request.headers.getlist("accept"))
+    wanted = represent(image, preferred_format(accept, stored_format(image)), width)
+    return await _answer(request, parts, wanted, conditions, _HEADERS | {"Vary": "Accept"})
 
 
-async def _find(parts: Parts, job_id: str, index: str, extension: str) -> StoredImage:
+async def _find(parts: Parts, job_id: str, index: str) -> StoredImage:
     for position, image in enumerate(await parts.queue.images(job_id, ANONYMOUS)):
-        if index == str(position) and image.key.endswith(f".{extension}"):
+        if index == str(position):
             return image
     raise ImageNotFound("There is no such picture.")
 
 
-def _headers(image: StoredImage) -> dict[str, str]:
-    return {
-        "ETag": f'"{image.sha256}"',
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
-    }
+async def _answer(
+    request: Request, parts: Parts, wanted: Representation, conditions: Conditions, headers: dict[str, str]
+) -> Response:
+    headers = headers | {"ETag": wanted.etag}
+    if conditions.has(wanted.etag):
+        return Response(None, 304, headers)
+    variant = None if wanted.is_stored else await parts.variants.get(wanted)
+    size = wanted.image.size_bytes if variant is None else len(variant)
+    if request.method == "HEAD":
+        return Response(None, 200, headers | {"Content-Length": str(size)}, wanted.content_type)
+    part = conditions.part(wanted.etag, size)
+    content = await _read(parts, wanted.image, variant, part or ByteRange(0, size))
+    if part is None:
+        return Response(content, 200, headers, wanted.content_type)
+    return Response(content, 206, headers | {"Content-Range": part.content_range(size)}, wanted.content_type)
+
+
+async def _read(parts: Parts, image: StoredImage, variant: bytes | None, part: ByteRange) -> bytes:
+    """That part of the variant, or of the stored bytes where there is none."""
+    if variant is not None:
+        return variant[part.start : part.end]
+    content = await parts.store.get_range(image.key, part.start, part.end)
+    if content is None:
+        raise ImageNotFound("The picture is no longer in the store.")
+    return content

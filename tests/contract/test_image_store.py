@@ -17,6 +17,22 @@ def test_what_is_put_is_got(tmp_path: Path) -> None:
     assert asyncio.run(store.get("job/1.png")) is None
 
 
+def test_a_part_of_what_is_put_is_got(tmp_path: Path) -> None:
+    store = local_image_store(tmp_path)
+    store.put("job/0.png", b"0123456789")
+    assert asyncio.run(store.get_range("job/0.png", 2, 5)) == b"234"
+    assert asyncio.run(store.get_range("job/0.png", 0, 10)) == b"0123456789"
+    assert asyncio.run(store.get_range("job/1.png", 0, 1)) is None
+
+
+@pytest.mark.parametrize(("start", "end"), [(5, 11), (10, 11), (20, 30), (3, 3), (4, 2)])
+def test_a_part_that_is_not_there_is_an_error(tmp_path: Path, start: int, end: int) -> None:
+    store = local_image_store(tmp_path)
+    store.put("job/0.png", b"0123456789")
+    with pytest.raises(StoreError):
+        asyncio.run(store.get_range("job/0.png", start, end))
+
+
 def test_removing_a_folder_leaves_the_others(tmp_path: Path) -> None:
     store = local_image_store(tmp_path)
     for key in ("a/0.png", "a/1.png", "ab/0.png"):

@@ -26,6 +26,8 @@ def test_the_contract_names_every_operation(service: Service) -> None:
         "cancel_job",
         "get_image",
         "head_image",
+        "get_negotiated_image",
+        "head_negotiated_image",
         "list_models",
         "list_schedulers",
         "livez",

@@ -1,0 +1,74 @@
+"""The bytes of pictures in another format or size than they are stored in.
+
+Knows Pillow and the store; knows nothing of HTTP. Work is done on threads, little of it at once, and kept for a while.
+"""
+
+import asyncio
+import io
+import logging
+
+from PIL import Image
+
+from contract.image_file import encode_pixels
+from contract.image_store import ImageStore
+from contract.parameters import MAX_SIDE
+from service.bytes_cache import BytesCache
+from service.errors import ImageNotFound, ImageUnreadable
+from service.representation import Representation, stored_format
+
+log = logging.getLogger("darkroom.service")
+
+_AT_ONCE = 2
+"""A picture of 4096 x 4096 takes about 160 MB while it is encoded."""
+_CACHE_BYTES = 32 * 1024 * 1024
+
+
+class ImageVariants:
+    """Encodes what is asked for, or hands out what it encoded lately."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self._cache = BytesCache(_CACHE_BYTES)
+        self._limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def get(self, wanted: Representation) -> bytes:
+        """The variant's bytes. Raises ImageNotFound, ImageUnreadable or StoreError."""
+        content = self._cache.get(wanted.etag)
+        if content is not None:
+            return content
+        async with self._limit:
+            # Whoever waited in front may have asked for the same one.
+            content = self._cache.get(wanted.etag)
+            if content is None:
+                content = await self._make(wanted)
+                self._cache.put(wanted.etag, content)
+        return content
+
+    async def _make(self, wanted: Representation) -> bytes:
+        stored = await self._store.get(wanted.image.key)
+        if stored is None:
+            raise ImageNotFound("The picture is no longer in the store.")
+        try:
+            return await asyncio.to_thread(_encode, stored, wanted)
+        except ImageUnreadable as error:
+            log.warning("%s: %s", wanted.image.key, error)
+            raise
+
+
+def _encode(stored: bytes, wanted: Representation) -> bytes:
+    pixels = _decode(stored, stored_format(wanted.image).upper())
+    if wanted.width is not None:
+        height = max(1, round(wanted.width * pixels.height / pixels.width))
+        pixels = pixels.resize((wanted.width, height), Image.Resampling.LANCZOS)
+    return encode_pixels(pixels, wanted.output_format)
+
+
+def _decode(stored: bytes, file_format: str) -> Image.Image:
+    """The pixels of a file that is no larger than any picture of ours; its header alone is read to tell."""
+    try:
+        with Image.open(io.BytesIO(stored), formats=[file_format]) as picture:
+            if max(picture.size) > MAX_SIDE:
+                raise ImageUnreadable("The stored picture is larger than any that was drawn.")
+            return picture.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageUnreadable("The stored picture cannot be decoded.") from error

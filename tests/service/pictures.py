@@ -1,0 +1,73 @@
+"""Jobs that ended with real pictures, as a worker leaves them."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from PIL import Image
+
+from contract.image_file import CONTENT_TYPES, encode_image
+from contract.image_store import local_image_store
+from contract.job import Job, StoredImage, stored_images
+from contract.parameters import OutputFormat
+from tests.service.conftest import Service
+from tests.service.test_jobs import claim, finish
+
+SIZE = (320, 200)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the store holds of a job with one picture."""
+
+    job_id: str
+    content: bytes
+    sha256: str
+    file: Path
+    url: str
+
+    @property
+    def address(self) -> str:
+        """Without an extension."""
+        return f"/images/{self.job_id}/0"
+
+
+def drawing(size: tuple[int, int] = SIZE) -> Image.Image:
+    """Something in every channel, the same each time."""
+    slopes = (Image.linear_gradient("L"), Image.radial_gradient("L"), Image.linear_gradient("L").rotate(90))
+    return Image.merge("RGB", slopes).resize(size)
+
+
+def encoded(job: Job, image: Image.Image, output_format: OutputFormat) -> bytes:
+    """The bytes that a worker stores for the job."""
+    return encode_image(image, job.parameters.model_copy(update={"output_format": output_format}), job.parameters.seed)
+
+
+def keep(
+    service: Service, client: redis.Redis, output_format: OutputFormat = "png", size: tuple[int, int] = SIZE
+) -> Picture:
+    """A job that ended with one picture."""
+    job = Job.model_validate(service.submit(output_format=output_format))
+    claim(client)
+    content = encoded(job, drawing(size), output_format)
+    image = StoredImage(
+        key=f"{job.id}/e-0.{output_format}",
+        seed=job.parameters.seed,
+        width=size[0],
+        height=size[1],
+        content_type=CONTENT_TYPES[output_format],
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    folder = service.data_dir / "images"
+    local_image_store(folder).put(image.key, content)
+    finish(client, job.id, "finished", "images", stored_images.dump_json([image]).decode())
+    return Picture(job.id, content, image.sha256, folder / image.key, f"/images/{job.id}/0.{output_format}")
+
+
+def opened(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
