@@ -90,7 +90,7 @@ def _begin(settings: WorkerSettings, load: Load) -> int:
         client = _connect(settings.redis_url)
         reap_former_life(client, settings.worker_name)
         state = WorkerState(state="loading", pid=os.getpid())
-        with closing(Beat(_connect(settings.redis_url), settings.worker_name, state)) as beat:
+        with closing(Beat(_connect_beat(settings.redis_url), settings.worker_name, state)) as beat:
             try:
                 loaded, store = _prepare(settings, load)
             except DarkroomError as error:
@@ -111,7 +111,7 @@ def _succeed(settings: WorkerSettings, load: Load, predecessor_pid: int) -> int:
     with _handed_over(settings, predecessor_pid):
         client = _connect(settings.redis_url)
         reap_former_life(client, settings.worker_name)
-        with closing(Beat(_connect(settings.redis_url), settings.worker_name, _ready(loaded))) as beat:
+        with closing(Beat(_connect_beat(settings.redis_url), settings.worker_name, _ready(loaded))) as beat:
             return _work(client, settings, loaded, store, beat)
 
 
@@ -132,12 +132,17 @@ def _work(client: redis.Redis, settings: WorkerSettings, loaded: Loaded, store: 
     return SUCCESSOR_EXIT_CODE if to_be_replaced else 0
 
 
-def _connect(url: str) -> redis.Redis:
+def _connect_beat(url: str) -> redis.Redis:
+    """Gives a connection up sooner than a lease runs out: one that died in an outage must not outlive it by a lease."""
+    return _connect(url, socket_timeout=2)
+
+
+def _connect(url: str, socket_timeout: float = 15) -> redis.Redis:
     keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
     return redis.Redis.from_url(
         url,
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), _OUTAGE_RETRIES),
-        socket_timeout=15,
+        socket_timeout=socket_timeout,
         health_check_interval=10,
         **keepalive,
     )
