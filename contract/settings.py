@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from redis import ConnectionPool
 
 from contract.errors import SettingsError
+from contract.loopback import is_loopback
 
 
 class ContractSettings(BaseSettings):
@@ -14,6 +16,8 @@ class ContractSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DARKROOM_", frozen=True, extra="ignore")
 
+    allow_open_redis: bool = False
+    """Use a Redis of another machine that asks for no password: whoever reaches it can read and write every job."""
     redis_url: str = "redis://127.0.0.1:6379/0"
     data_dir: Path = Path("data")
     models: Path = Path("models.toml")
@@ -21,6 +25,26 @@ class ContractSettings(BaseSettings):
     @property
     def image_store(self) -> Path:
         return self.data_dir / "images"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _keep_redis_closed(cls, url: str, info: ValidationInfo) -> str:
+        try:
+            options = ConnectionPool.from_url(url).connection_kwargs
+        except ValueError:  # whose text may hold a piece of the password
+            reason = "is no redis://, rediss:// or unix:// URL; in a password @ : / ? # and % are percent-encoded"
+            raise ValueError(reason) from None
+        # Without a host it is a socket, or the client's own default.
+        if (
+            is_loopback(options.get("host", "localhost"))
+            or options.get("password")
+            or info.data.get("allow_open_redis")
+        ):
+            return url
+        raise ValueError(
+            "names a Redis of another machine without a password: set one there and in the URL,"
+            " or set DARKROOM_ALLOW_OPEN_REDIS=1 where a network of its own protects it"
+        )
 
 
 Settings = TypeVar("Settings", bound=ContractSettings)
@@ -31,5 +55,8 @@ def read_settings(kind: type[Settings]) -> Settings:
     try:
         return kind()
     except ValidationError as error:
-        reasons = [f"DARKROOM_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+        reasons = [
+            f"DARKROOM_{'_'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
+            for each in error.errors()
+        ]
         raise SettingsError("; ".join(reasons)) from None

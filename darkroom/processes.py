@@ -49,6 +49,8 @@ class Child:
 
     A process whose memory has grown can be replaced: a successor runs beside it, takes its place when it has ended, and
     is forgotten when it ends first. How the two agree on that moment is theirs.
+
+    One that ends with EX_CONFIG of sysexits.h is `misconfigured`: another would end in the same way.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Child:
         pass_fds: Sequence[int] = (),
     ) -> None:
         self.name = name
+        self.misconfigured = False
         self._command = command
         self._environment = environment
         self._watchdog = watchdog
@@ -139,6 +142,9 @@ class Child:
         if code == WANTS_SUCCESSOR:
             self._start_at = time.monotonic()
             return f"the {self.name} ended to be replaced, memory had grown; restarting"
+        if code == os.EX_CONFIG:
+            self.misconfigured = True
+            return f"the {self.name} ended ({_ending(code)})"
         if time.monotonic() - self._started_at > _STEADY_SECONDS:
             self._delay = 0.0
         self._start_at = time.monotonic() + self._delay

@@ -26,12 +26,14 @@ _LOCK_SECONDS = 5.0
 _VALKEY_SECONDS = 60.0
 _TICK_SECONDS = 0.1
 _STOP_SECONDS = 10.0
-_CURL = """curl -s -X POST {url}/generate -H 'Content-Type: application/json' \\
+_CURL = """curl -s -X POST {url}/generate {key}-H 'Content-Type: application/json' \\
     -d '{{"prompt": "an oil painting of a penguin on a blue background"}}'"""
+
+_KEY = '-H "Authorization: Bearer $KEY" '
 
 
 class CannotServe(Exception):
-    """`serve` cannot start; the message says why and what to do."""
+    """`serve` cannot start, or not go on; the message says why and what to do."""
 
 
 class Serve:
@@ -155,6 +157,8 @@ class Serve:
                 self._replace_worker()
             for child in self._children:
                 _say(child.keep_alive())
+                if child.misconfigured:
+                    raise CannotServe(f"the {child.name} cannot use its settings: what it printed says which, and why")
             if not ready:
                 ready = self._announce_when_ready()
             time.sleep(_TICK_SECONDS)
@@ -175,7 +179,7 @@ class Serve:
         if worker is None:
             for worker in workers:
                 if worker["state"] == "failed":
-                    self._say_once(f"the worker cannot start: {worker['reason']}")
+                    self._say_once(f"the worker cannot start: {worker['reason'] or 'what it printed says why'}")
             return False
         lines = (
             "ready",
@@ -184,7 +188,7 @@ class Serve:
             f"  device   {worker['device']}",
             f"  model    {worker['model']} (warm)",
             "",
-            f"  {_CURL.format(url=self._url)}",
+            f"  {_CURL.format(url=self._url, key=_KEY if self._settings.api_keys_file else '')}",
             "",
         )
         print("\n".join(lines), flush=True)

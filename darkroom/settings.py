@@ -1,6 +1,7 @@
 """What `darkroom serve` reads from the environment, beside its own options."""
 
 import os
+from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -13,6 +14,8 @@ class ServeSettings(BaseSettings):
     redis_url: str | None = None
     """Use this Redis and start none."""
     shutdown_grace_seconds: float = 20.0
+    api_keys_file: Path | None = None
+    """The service's; here only to say how it is asked."""
 
 
 def variables(**settings: str) -> dict[str, str]:

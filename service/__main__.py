@@ -1,12 +1,13 @@
 """`python -m service`: reads the settings, assembles the app, serves it."""
 
 import logging
+import os
 import sys
 from types import FrameType
 
 import uvicorn
 
-from contract.errors import DarkroomError
+from contract.errors import DarkroomError, SettingsError
 from contract.settings import read_settings
 from service.app import create_app
 from service.job_events import JobEvents
@@ -16,7 +17,7 @@ _SHUTDOWN_SECONDS = 5
 
 
 def main() -> int:
-    """The exit code: 2 where the settings or models.toml cannot be used."""
+    """The exit code: EX_CONFIG where the settings cannot be used, 2 where models.toml or the store cannot."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s service %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
@@ -24,7 +25,7 @@ def main() -> int:
         app = create_app(settings)
     except DarkroomError as error:
         logging.getLogger("darkroom.service").error("%s", error)
-        return 2
+        return os.EX_CONFIG if isinstance(error, SettingsError) else 2
     config = uvicorn.Config(
         app,
         host=settings.host,

@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from contract.image_store import local_image_store
 from contract.model_catalog import read_model_catalog
+from service.api_keys import ApiKeys
 from service.dependencies import Parts
 from service.exception_handlers import install_exception_handlers
 from service.housekeeping import Housekeeping
@@ -19,20 +20,23 @@ from service.job_queue import JobQueue
 from service.redis_client import connect
 from service.routes import docs, generate, health, images, job_list, jobs, models
 from service.routes import events as event_routes
+from service.secret_file import derived_key, read_secret
 from service.security import WebPageGuard
 from service.settings import ServiceSettings
+from service.signed_urls import SignedUrls
 from service.submission import Submission
 
 _STATIC = Path(__file__).parent / "static"
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
-    """The ASGI app. Raises CatalogError or StoreError when it cannot be assembled."""
+    """The ASGI app. Raises SettingsError, CatalogError or StoreError when it cannot be assembled."""
     client = connect(settings.redis_url)
+    signed_urls = SignedUrls(derived_key(read_secret(settings), "image URLs"), settings.signed_url_seconds)
     store = local_image_store(settings.image_store)
     events = JobEvents(client)
-    queue = JobQueue(client, events, store, str)
-    submission = Submission(client, settings, str)
+    queue = JobQueue(client, events, store, signed_urls.sign)
+    submission = Submission(client, settings, signed_urls.sign)
     housekeeping = Housekeeping(client, store, settings.tombstone_seconds)
 
     @asynccontextmanager
@@ -52,9 +56,11 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
+    keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
     catalog = read_model_catalog(settings.models)
-    app.state.parts = Parts(client, queue, submission, events, store, ImageVariants(store), catalog)
-    app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
+    app.state.parts = Parts(client, queue, submission, events, store, ImageVariants(store), catalog, signed_urls, keys)
+    if keys is None:  # no browser adds a key by itself, as it would a cookie: a page that has one may use it
+        app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
     install_exception_handlers(app)
     for routes in (generate, job_list, jobs, event_routes, images, models, health, docs):
         app.include_router(routes.router)

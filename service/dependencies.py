@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import redis.asyncio
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contract.image_store import ImageStore
 from contract.model_catalog import ModelCatalog
+from service.api_keys import ApiKeys
+from service.errors import Unauthorized
 from service.image_variants import ImageVariants
 from service.job_events import JobEvents
 from service.job_queue import JobQueue
 from service.owners import ANONYMOUS, Owner
+from service.signed_urls import SignedUrls
 from service.submission import Submission
 
 
@@ -26,6 +30,9 @@ class Parts:
     store: ImageStore
     variants: ImageVariants
     catalog: ModelCatalog
+    signed_urls: SignedUrls
+    keys: ApiKeys | None
+    """None where the service asks for no key."""
 
 
 def _parts(request: Request) -> Parts:
@@ -35,9 +42,58 @@ def _parts(request: Request) -> Parts:
 
 WithParts = Annotated[Parts, Depends(_parts)]
 
+_BEARER = HTTPBearer(
+    scheme_name="key",
+    description="A key of `darkroom keys add`. A service without keys asks for none, and looks at none.",
+    auto_error=False,
+)
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
-def _owner() -> Owner:
-    return ANONYMOUS
+
+async def _owner_if_known(parts: WithParts, credentials: _Credentials) -> Owner | None:
+    if parts.keys is None:
+        return ANONYMOUS
+    return parts.keys.find(credentials.credentials) if credentials else None
+
+
+WithOwnerIfKnown = Annotated[Owner | None, Depends(_owner_if_known)]
+"""Whoever asks; None for a stranger to a service that has keys."""
+
+
+async def _owner(owner: WithOwnerIfKnown, credentials: _Credentials) -> Owner:
+    if owner is None:
+        raise _unauthorized(credentials)
+    return owner
+
+
+def _unauthorized(credentials: HTTPAuthorizationCredentials | None) -> Unauthorized:
+    wrong_key = credentials is not None
+    detail = "This key is not in force." if wrong_key else "A key is needed, as `Authorization: Bearer <key>`."
+    return Unauthorized(detail, wrong_key=wrong_key)
 
 
 WithOwner = Annotated[Owner, Depends(_owner)]
+"""Whoever asks; a stranger gets 401. As the first parameter of a route it is found out before the body is read."""
+
+_Expires = Annotated[str | None, Query(description="of a `signed_url`")]
+_Signature = Annotated[str | None, Query(description="of a `signed_url`")]
+
+
+async def _viewer(
+    job_id: str,
+    index: str,
+    parts: WithParts,
+    owner: WithOwnerIfKnown,
+    credentials: _Credentials,
+    expires: _Expires = None,
+    signature: _Signature = None,
+) -> Owner | None:
+    if expires is not None and signature is not None and parts.signed_urls.allows(job_id, index, expires, signature):
+        return None
+    if owner is None:
+        raise _unauthorized(credentials)
+    return owner
+
+
+WithViewer = Annotated[Owner | None, Depends(_viewer)]
+"""Whoever asks for a picture; None for anybody at all, whose URL is signed. A stranger without one gets 401."""

@@ -2,6 +2,7 @@
 
     ServiceError
     ├── InvalidJson             400 invalid_json
+    ├── Unauthorized            401 unauthorized
     ├── OriginRefused           403 cross_origin_refused
     ├── JobNotFound             404 job_not_found
     ├── ImageNotFound           404 image_not_found
@@ -46,6 +47,18 @@ class ServiceError(Exception):
 class InvalidJson(ServiceError):
     status = HTTPStatus.BAD_REQUEST
     code = "invalid_json"
+
+
+class Unauthorized(ServiceError):
+    """No key was shown, or one that is not in force. The challenge is RFC 6750's."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "unauthorized"
+
+    def __init__(self, detail: str, *, wrong_key: bool) -> None:
+        super().__init__(detail)
+        reason = ', error="invalid_token"' if wrong_key else ""
+        self.headers = {"WWW-Authenticate": f'Bearer realm="darkroom"{reason}'}
 
 
 class BodyTooLarge(ServiceError):

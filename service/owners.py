@@ -1,11 +1,11 @@
-"""Whose a job is. Knows nothing of how a client shows who it is."""
+"""Who a request comes from, and so whose its job is. Knows nothing of keys, files or HTTP."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The holder of an API key; a bound that is None is the service's own."""
+    """A job belongs to its owner's name. A limit that is None is the service's own."""
 
     name: str
     max_queued_jobs: int | None = None
@@ -14,4 +14,4 @@ class Owner:
 
 
 ANONYMOUS = Owner("anonymous")
-"""Everybody, where there are no keys."""
+"""Everybody, where the service asks for no key."""

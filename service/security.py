@@ -4,12 +4,12 @@ A page can make its visitor's browser send requests to a loopback address, and t
 Knows headers alone.
 """
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from contract.loopback import is_loopback
 from service.errors import HostRefused, OriginRefused, ServiceError
 from service.exception_handlers import problem
 
@@ -45,7 +45,7 @@ class WebPageGuard:
 
     def _allowed(self, host: str) -> bool:
         name = _host_name(host)
-        return "*" in self.allowed_hosts or name in self.allowed_hosts or _is_loopback(name)
+        return "*" in self.allowed_hosts or name in self.allowed_hosts or is_loopback(name)
 
 
 def _host_name(host: str) -> str:
@@ -54,12 +54,3 @@ def _host_name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -1,15 +1,30 @@
 """What the service reads from the environment."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings
 
+from contract.loopback import is_loopback
 from contract.settings import ContractSettings
+
+
+class KeysSettings(BaseSettings):
+    """What `darkroom keys` reads: it must work before the service has all that it needs."""
+
+    model_config = ContractSettings.model_config
+
+    api_keys_file: Path | None = None
 
 
 class ServiceSettings(ContractSettings):
     """Read once in `__main__`, from variables named DARKROOM_<FIELD>."""
 
+    api_keys_file: Path | None = None
+    """Whoever asks must show a key of this file; None: nobody is asked for one."""
+    allow_anonymous: bool = False
+    """Listen on any address without keys, because something else protects it."""
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: str = ""
@@ -27,6 +42,20 @@ class ServiceSettings(ContractSettings):
     owner_requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     max_cost: Annotated[int, Field(ge=1)] = 10**9
     """Of a request: pixels, times steps, times images."""
+    secret_file: Path | None = None
+    """At least 32 bytes that several services share; None: a file in the data folder, made if missing."""
+    signed_url_seconds: Annotated[int, Field(ge=60)] = 3600
+    """How long a signed image URL opens its picture, at least."""
+
+    @field_validator("host")
+    @classmethod
+    def _keep_strangers_out(cls, host: str, info: ValidationInfo) -> str:
+        if is_loopback(host) or info.data.get("api_keys_file") or info.data.get("allow_anonymous"):
+            return host
+        raise ValueError(
+            f"{host!r} can be reached from other machines, and the service asks for no key: set DARKROOM_API_KEYS_FILE"
+            " (`darkroom keys add NAME` makes it), or DARKROOM_ALLOW_ANONYMOUS=1 where something else protects it"
+        )
 
     @property
     def allowed_host_names(self) -> frozenset[str]:

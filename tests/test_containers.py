@@ -129,6 +129,12 @@ def test_the_service_is_published_on_loopback_and_nothing_else_is_published(serv
     assert not any("network_mode" in service for service in services.values())
 
 
+def test_the_service_may_do_without_keys_because_it_is_published_on_loopback(services: dict[str, Any]) -> None:
+    assert " DARKROOM_HOST=0.0.0.0 " in " ".join(instructions("Dockerfile"))
+    assert services["service"]["environment"]["DARKROOM_ALLOW_ANONYMOUS"] == "1"
+    assert all(port.startswith("127.0.0.1:") for port in services["service"]["ports"])
+
+
 def test_redis_asks_for_a_password_that_compose_insists_on(services: dict[str, Any]) -> None:
     command = services["redis"]["command"]
     password = command[command.index("--requirepass") + 1]

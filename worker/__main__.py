@@ -62,14 +62,17 @@ def load_default_model(catalog: ModelCatalog, settings: WorkerSettings) -> Loade
 
 
 def main(load: Load = load_default_model) -> int:
-    """The exit code: 0 after a signal, 1 where the worker cannot work; the supervisor starts another."""
+    """The exit code: 0 after a signal, 1 where the worker cannot work and the supervisor starts another.
+
+    EX_CONFIG where the settings cannot be used: no other one could work either.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     configure_libraries()
     try:
         settings = read_settings(WorkerSettings)
     except SettingsError as error:
         log.error("%s", error)
-        return 2
+        return os.EX_CONFIG
     try:
         if settings.predecessor_pid is None:
             return _begin(settings, load)

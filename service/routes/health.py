@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from contract.errors import StoreError
-from service.dependencies import WithParts
+from service.dependencies import WithOwnerIfKnown, WithParts
 from service.workers import WorkerReport, read_workers
 
 router = APIRouter()
@@ -36,14 +36,18 @@ async def livez() -> Liveness:
     operation_id="readyz",
     summary="Can jobs be taken, and who runs them",
     responses={503: {"model": Readiness, "description": "Redis or the store does not answer."}},
+    openapi_extra={"security": [{}]},  # a key is good for more, and not needed
 )
-async def readyz(parts: WithParts, response: Response) -> Readiness:
+async def readyz(owner: WithOwnerIfKnown, parts: WithParts, response: Response) -> Readiness:
+    """Where the service has keys, a worker's `reason` is told to those who show one."""
     workers: list[WorkerReport] = []
     redis, store = "ok", "ok"
     try:
         workers = await read_workers(parts.client)
     except RedisError as error:
         redis = f"does not answer ({type(error).__name__})"
+    if owner is None:  # a reason may hold paths and names of this machine
+        workers = [worker.model_copy(update={"reason": None}) for worker in workers]
     try:
         await parts.store.check()
     except StoreError:

@@ -14,9 +14,9 @@ from contract.parameters import OutputFormat
 from service.byte_ranges import ByteRange
 from service.conditions import Conditions, WithConditions
 from service.content_negotiation import preferred_format
-from service.dependencies import Parts, WithParts
+from service.dependencies import Parts, WithParts, WithViewer
 from service.errors import ImageNotFound
-from service.owners import ANONYMOUS
+from service.owners import Owner
 from service.representation import Representation, ThumbnailWidth, represent, stored_format
 from service.routes.problems import problem_responses
 
@@ -36,7 +36,7 @@ _HEAD: dict[str, Any] = {
     "responses": {
         200: {"content": _PICTURE, "description": "The picture."},
         304: {"description": "The client has it."},
-        **problem_responses(404, 421, 422, 500, 503),
+        **problem_responses(401, 404, 410, 421, 422, 500, 503),
     },
 }
 _PART = {"content": _PICTURE, "description": "The part that `Range` asks for."}
@@ -57,6 +57,7 @@ async def named_image(
     job_id: str,
     index: str,
     extension: str,
+    viewer: WithViewer,
     parts: WithParts,
     conditions: WithConditions,
     width: Width | None = None,
@@ -64,7 +65,7 @@ async def named_image(
     """In the format of its name: `png`, `jpeg`, `jpg` or `webp`. The bytes never change."""
     if extension not in _FORMATS:
         raise ImageNotFound("There is no such picture.")
-    image = await _find(parts, job_id, index)
+    image = await _find(parts, job_id, index, viewer)
     return await _answer(request, parts, represent(image, _FORMATS[extension], width), conditions, _HEADERS)
 
 
@@ -84,19 +85,20 @@ async def negotiated_image(
     request: Request,
     job_id: str,
     index: str,
+    viewer: WithViewer,
     parts: WithParts,
     conditions: WithConditions,
     width: Width | None = None,
 ) -> Response:
     """The stored format wins among equals, and where none is acceptable."""
-    image = await _find(parts, job_id, index)
+    image = await _find(parts, job_id, index, viewer)
     accept = ", ".join(request.headers.getlist("accept"))
     wanted = represent(image, preferred_format(accept, stored_format(image)), width)
     return await _answer(request, parts, wanted, conditions, _HEADERS | {"Vary": "Accept"})
 
 
-async def _find(parts: Parts, job_id: str, index: str) -> StoredImage:
-    for position, image in enumerate(await parts.queue.images(job_id, ANONYMOUS)):
+async def _find(parts: Parts, job_id: str, index: str, viewer: Owner | None) -> StoredImage:
+    for position, image in enumerate(await parts.queue.images(job_id, viewer)):
         if index == str(position):
             return image
     raise ImageNotFound("There is no such picture.")

@@ -143,6 +143,15 @@ def test_a_process_that_asks_to_be_started_anew_never_waits(make: Make, tmp_path
         assert time.monotonic() - began < 0.5
 
 
+def test_a_process_that_cannot_be_configured_is_not_started_again(make: Make, tmp_path: Path) -> None:
+    child = make(CODE="78")
+    started(tmp_path, 1)
+    assert not child.misconfigured
+    signal_child(child, signal.SIGUSR1)
+    assert news(child) == "the worker ended (exit code 78)"
+    assert child.misconfigured
+
+
 def test_a_process_that_fails_waits_longer_and_longer(make: Make, tmp_path: Path) -> None:
     child = make(CODE="1")
     said = []

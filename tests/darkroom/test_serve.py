@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import subprocess
@@ -8,11 +9,14 @@ import redis
 
 from darkroom import valkey
 from tests.conftest import ROOT, end, free_port, wait_until
+from tests.integration.conftest import processes_of
 
 
-def serve(*options: str) -> subprocess.CompletedProcess[str]:
+def serve(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "darkroom", "serve", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=30, check=False
+    )
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
@@ -37,6 +41,16 @@ def test_an_unknown_device_is_refused() -> None:
     done = serve("--device", "tpu")
     assert done.returncode == 2
     assert "--device" in done.stderr
+
+
+def test_settings_that_cannot_be_used_end_it_all(tmp_path: Path) -> None:
+    done = serve("--host", "0.0.0.0", "--port", str(free_port()), "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "DARKROOM_HOST: '0.0.0.0' can be reached from other machines" in done.stderr
+    assert "darkroom: the service cannot use its settings" in done.stderr
+    assert "restarting" not in done.stdout
+    assert "Traceback" not in done.stderr
+    assert processes_of(tmp_path) == []
 
 
 def test_the_socket_of_a_deep_folder_is_short_enough(tmp_path: Path) -> None:

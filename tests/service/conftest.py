@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -31,7 +31,7 @@ class Service:
         return document
 
 
-def start_service(redis_url: str, data_dir: Path, **environment: str) -> Service:
+def start_service(redis_url: str, data_dir: Path, *, output: IO[bytes] | None = None, **environment: str) -> Service:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "service"],
@@ -39,6 +39,8 @@ def start_service(redis_url: str, data_dir: Path, **environment: str) -> Service
         env=os.environ
         | {"DARKROOM_REDIS_URL": redis_url, "DARKROOM_DATA_DIR": str(data_dir), "DARKROOM_PORT": str(port)}
         | environment,
+        stdout=output,
+        stderr=output,
     )
     url = f"http://127.0.0.1:{port}"
     http = httpx.Client(base_url=url, timeout=30, trust_env=False)

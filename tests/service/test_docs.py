@@ -36,6 +36,18 @@ def test_the_contract_names_every_operation(service: Service) -> None:
     assert "prompt" in str(document["paths"]["/generate"]["post"]["requestBody"])
 
 
+def test_the_contract_asks_for_a_key_where_the_service_may(service: Service) -> None:
+    document = service.http.get("/openapi.json").json()
+    (name, scheme), *others = document["components"]["securitySchemes"].items()
+    assert (scheme["type"], scheme["scheme"], others) == ("http", "bearer", [])
+    assert document["paths"]["/readyz"]["get"]["security"] == [{name: []}, {}]
+    assert "security" not in document["paths"]["/livez"]["get"]
+    for path in ("/models", "/schedulers"):
+        operation = document["paths"][path]["get"]
+        assert operation["security"] == [{name: []}]
+        assert "401" in operation["responses"]
+
+
 def test_unknown_paths_and_methods_are_problem_documents(service: Service) -> None:
     for answer, status in ((service.http.get("/nope"), 404), (service.http.put("/generate"), 405)):
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")

@@ -49,3 +49,8 @@ def test_hosts_that_are_listed_are_served(redis_url: str, tmp_path: Path) -> Non
         assert service.http.get("/livez", headers={"Host": "evil.example"}).status_code == 421
     finally:
         stop_service(service)
+
+
+def test_a_service_without_keys_looks_at_no_key(service: Service) -> None:
+    for authorization in ("Bearer x", "Basic x", "x"):
+        assert service.http.get("/models", headers={"Authorization": authorization}).status_code == 200
