@@ -69,7 +69,7 @@ def measure(kind: Kind, folder: Path) -> dict[str, Any]:
             try:
                 predicted = planned.plan(planned.demand(parameters)).predicted_bytes
                 started = time.perf_counter()
-                denoiser(parameters, lambda _step, _total: None)
+                denoiser(parameters, lambda *_: None)
             except (DoesNotFit, OutOfMemory) as error:
                 return {"refused": str(error)}
             seconds = time.perf_counter() - started

@@ -109,7 +109,7 @@ def measure_model(rounds: int, environment: dict[str, str]) -> tuple[list[float]
 
     def bare() -> float:
         started = time.perf_counter()
-        drawn = draw(parameters, lambda _step, _total: None)
+        drawn = draw(parameters, lambda *_: None)
         encode_image(drawn.images[0], parameters, parameters.seed)
         return time.perf_counter() - started
 

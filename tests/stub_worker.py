@@ -1,8 +1,8 @@
 """`python -m tests.stub_worker`: the real worker around a pipeline that obeys its prompt instead of drawing it.
 
-`steps 20` takes twenty steps of 50 ms; `die` kills the process; `hang` never comes back; `lost` loses the device;
-`leak 40` keeps 40 MiB for ever; `crowd` leaves no room for a second process; `cool` reports every model as cold;
-anything else is instant.
+`steps 20` takes twenty steps of 50 ms, with previews from black to white; `die` kills the process; `hang` never comes
+back; `lost` loses the device; `leak 40` keeps 40 MiB for ever; `crowd` leaves no room for a second process; `cool`
+reports every model as cold; anything else is instant.
 """
 
 import os
@@ -10,7 +10,9 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 
+import numpy as np
 from PIL import Image
 
 from contract.model_catalog import ModelCatalog
@@ -18,8 +20,14 @@ from contract.parameters import GenerationParameters
 from contract.worker_state import ModelState
 from worker.__main__ import Loaded, main
 from worker.execution import DeviceLost
+from worker.previews import PreviewArray
 from worker.settings import WorkerSettings
 from worker.warm_worker import Drawn, OnStep
+
+
+def grey(level: int) -> PreviewArray:
+    """A plain preview of a picture of 64 x 64."""
+    return np.full((8, 8, 3), level, np.uint8)
 
 
 class StubDraw:
@@ -36,7 +44,7 @@ class StubDraw:
         self._obey(verb, number)
         for step in range(int(number) if verb == "steps" else 0):
             time.sleep(0.05)
-            on_step(step + 1, int(number))
+            on_step(step + 1, int(number), partial(grey, 255 * (step + 1) // int(number)))
         size = (parameters.width, parameters.height)
         seeds = range(parameters.seed, parameters.seed + parameters.num_images_per_prompt)
         return Drawn([Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds], 0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""The beat thread: shows the worker's state, renews its leases, carries progress out and cancel requests in.
+"""The beat thread: shows the worker's state, renews its leases, carries progress and previews out, and requests in.
 
 Has its own connection, so that neither a long step nor a slow Redis holds up the other. Knows nothing of diffusion.
 """
@@ -13,9 +13,10 @@ from contextlib import contextmanager
 import redis
 from redis.exceptions import RedisError
 
-from contract import scripts
+from contract import keys, scripts
 from contract.worker_state import WorkerState
 from worker.execution import Execution
+from worker.previews import preview_message
 
 log = logging.getLogger("darkroom.worker")
 
@@ -32,6 +33,7 @@ class Beat:
     def __init__(self, client: redis.Redis, worker_name: str, state: WorkerState) -> None:
         self.state = state
         self._worker_name = worker_name
+        self._client = client
         self._script = client.register_script(scripts.BEAT)
         self._executions: tuple[Execution, ...] = ()
         self._wake = threading.Event()
@@ -76,7 +78,15 @@ class Beat:
         answers = self._script(args=[self._worker_name, self.state.model_dump_json(), *arguments])
         for execution, answer in zip(executions, answers, strict=True):
             execution.lost = execution.lost or answer == 0
-            execution.canceled = execution.canceled or answer == 2
+            execution.canceled = execution.canceled or bool(answer & 2)
+            execution.preview_wanted = bool(answer & 4)
+            self._carry_preview(execution)
+
+    def _carry_preview(self, execution: Execution) -> None:
+        """Publishes the one that waits, or drops it where nobody wants it any more."""
+        preview, execution.preview = execution.preview, None
+        if preview and execution.preview_wanted:
+            self._client.publish(keys.PREVIEWS, preview_message(execution.job_id, preview))
 
     def _end_if_hung(self) -> None:
         if any(time.monotonic() > execution.deadline + HANG_SECONDS for execution in self._executions):

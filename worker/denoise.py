@@ -57,7 +57,7 @@ class Denoiser:
         model = model or self._catalog.default
         steps = min(_WARM_UP_STEPS, model.limits.num_inference_steps)
         request = GenerationRequest(prompt="warm-up", num_inference_steps=steps)
-        self._draw(self.planned(model), model.complete(request, seed=0), lambda _step, _total: None)
+        self._draw(self.planned(model), model.complete(request, seed=0), lambda *_: None)
 
     def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
         """Raises a JobFailed, DeviceLost, and whatever `on_step` raises."""

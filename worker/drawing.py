@@ -16,7 +16,7 @@ from contract.errors import InvalidOutput, OutOfMemory
 from contract.parameters import GenerationParameters
 from worker.device import Device, is_out_of_memory
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
-from worker.phases import decode, draw_latents
+from worker.phases import OnBatchStep, PeekLatents, decode, draw_latents
 from worker.pipeline import LoadedPipeline
 from worker.planned_model import PlannedModel
 from worker.warm_worker import Drawn, OnStep
@@ -69,7 +69,7 @@ class Drawing:
             # Only now, outside of the except block: its traceback keeps the activations alive.
             self._device.collect()
             plan = self._next_plan(plan)
-            self._on_step(*self._progress)  # the deadline may be over, or the client gone
+            self._on_step(*self._progress, lambda: None)  # the deadline may be over, or the client gone
         self._planned.memory.note_success()
         images = [self._images[index] for index in range(self._demand.images)]
         return Drawn(images, self._seconds["load"], self._seconds["draw"], self._seconds["decode"])
@@ -117,6 +117,7 @@ class Drawing:
             if image is None or _is_constant(image):
                 raise _NoPicture
             self._images[missing[0]] = image
+            self._planned.colours.learn(self._latents[missing[0]], image)
 
     def _load(self, plan: MemoryPlan) -> LoadedPipeline:
         with self._timed("load"):
@@ -131,13 +132,13 @@ class Drawing:
         finally:
             self._seconds[what] += time.monotonic() - started
 
-    def _step_of(self, calls: int) -> OnStep:
+    def _step_of(self, calls: int) -> OnBatchStep:
         """Progress over all the pipeline calls that the images take."""
         done = self._calls_done
 
-        def on_step(step: int, total: int) -> None:
+        def on_step(step: int, total: int, peek: PeekLatents) -> None:
             self._progress = (done * total + step, calls * total)
-            self._on_step(*self._progress)
+            self._on_step(*self._progress, lambda: self._planned.colours.picture(peek()))
 
         return on_step
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from contract.errors import DeadlineExceeded
+from worker.previews import Peek, Preview
 
 DEVICE_LOST_EXIT_CODE = 71
 """EX_OSERR of sysexits.h: nothing that this process could do brings the device back; a new process may have it."""
@@ -38,7 +39,10 @@ class WorkerStopping(Interrupted):
 
 @dataclass
 class Execution:
-    """The beat thread sets `canceled` and `lost`, the denoising loop `step` and `total`; each is one assignment."""
+    """The beat thread sets `canceled`, `lost` and `preview_wanted`, the denoising loop `step` and `total`.
+
+    A `preview` is set by the loop where there is none, and taken by the beat thread. Each is one assignment.
+    """
 
     job_id: str
     execution_id: str
@@ -50,6 +54,8 @@ class Execution:
     total: int = 0
     canceled: bool = False
     lost: bool = False
+    preview_wanted: bool = False
+    preview: Preview | None = None
     deadline: float = field(init=False)
     """On the monotonic clock."""
 
@@ -60,6 +66,13 @@ class Execution:
     def member(self) -> str:
         """As the scripts name it."""
         return f"{self.job_id}:{self.execution_id}"
+
+    def make_preview(self, peek: Peek) -> None:
+        """Does so where one is wanted and no earlier one still waits for the beat thread."""
+        if self.preview_wanted and self.preview is None:
+            pixels = peek()
+            if pixels is not None:
+                self.preview = Preview(self.step, self.total, pixels)
 
     def check(self) -> None:
         """Raises what ends the run early: LeaseLost, JobCanceled or DeadlineExceeded."""

@@ -17,8 +17,11 @@ from contract.parameters import GenerationParameters
 from worker.pipeline import LoadedPipeline
 from worker.schedulers import build_scheduler
 
-OnBatchStep = Callable[[int, int], None]
-"""Called with the steps done and the steps in all of one pipeline call; what it raises ends the run."""
+PeekLatents = Callable[[], torch.Tensor]
+"""The latents of the first image after a step, a batch of one in the CPU's memory; only while its callback runs."""
+
+OnBatchStep = Callable[[int, int, PeekLatents], None]
+"""Called with the steps done and in all of one pipeline call, and a way to its latents; what it raises ends the run."""
 
 
 def draw_latents(
@@ -36,7 +39,7 @@ def draw_latents(
         "guidance_scale": parameters.guidance_scale,
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         "output_type": "latent",
-        **_callback(pipeline, takes, on_step),
+        **_callback(pipeline, takes, parameters, on_step),
     }
     # Not an empty one: SDXL has embeddings of its own for none at all.
     if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.negative_prompt:
@@ -47,9 +50,7 @@ def draw_latents(
         latents: torch.Tensor = pipeline(**arguments).images
     finally:
         pipeline.maybe_free_model_hooks()
-    if hasattr(pipeline, "_unpack_latents"):  # Flux keeps them in patches, and has no public way back
-        latents = pipeline._unpack_latents(latents, parameters.height, parameters.width, pipeline.vae_scale_factor)
-    return list(latents.cpu().split(1))  # type: ignore[no-untyped-call]
+    return list(_unpacked(pipeline, parameters, latents).split(1))  # type: ignore[no-untyped-call]
 
 
 @torch.inference_mode()
@@ -69,22 +70,30 @@ def decode(loaded: LoadedPipeline, latents: torch.Tensor, tile_side: int | None)
     return images[0]
 
 
-def _callback(pipeline: Any, takes: Any, on_step: OnBatchStep) -> dict[str, Any]:
+def _unpacked(pipeline: Any, parameters: GenerationParameters, latents: torch.Tensor) -> torch.Tensor:
+    """Images x channels x height x width, in the CPU's memory."""
+    latents = latents.cpu()
+    if hasattr(pipeline, "_unpack_latents"):  # Flux keeps them in patches, and has no public way back
+        latents = pipeline._unpack_latents(latents, parameters.height, parameters.width, pipeline.vae_scale_factor)
+    return latents
+
+
+def _callback(pipeline: Any, takes: Any, parameters: GenerationParameters, on_step: OnBatchStep) -> dict[str, Any]:
     """The pipeline's way to tell that a step is done. How many there are, the scheduler knows: not always as asked."""
     done = 0
 
-    def step_done() -> None:
+    def step_done(latents: torch.Tensor) -> None:
         nonlocal done
         done += 1
-        on_step(done, len(pipeline.scheduler.timesteps))
+        on_step(done, len(pipeline.scheduler.timesteps), lambda: _unpacked(pipeline, parameters, latents[:1]))
 
     def on_step_end(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        step_done()
+        step_done(tensors["latents"])
         return tensors
 
     if "callback_on_step_end" in takes:
         return {"callback_on_step_end": on_step_end}
-    return {"callback": lambda _step, _timestep, _latents: step_done(), "callback_steps": 1}
+    return {"callback": lambda _step, _timestep, latents: step_done(latents), "callback_steps": 1}
 
 
 def _set_tiles(vae: Any, tile_side: int | None, latents: torch.Tensor) -> None:

@@ -17,6 +17,7 @@ from contract.parameters import GenerationParameters
 from contract.rung import Rung
 from worker.device import Device
 from worker.footprint import Footprint
+from worker.latent_colours import LatentColours
 from worker.memory_plan import (
     Demand,
     DoesNotFit,
@@ -58,6 +59,7 @@ class PlannedModel:
         self.footprint = footprint
         self.ladder = ladder
         self.memory = memory
+        self.colours = LatentColours()
         self._device = device
         self._models = models
         self._attention_slicing = attention_slicing

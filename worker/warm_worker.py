@@ -32,6 +32,7 @@ from contract.parameters import GenerationParameters
 from contract.worker_state import ModelState
 from worker.beat import Beat
 from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
+from worker.previews import Peek
 from worker.recycling import Drift
 from worker.settings import WorkerSettings
 
@@ -50,8 +51,8 @@ class Drawn:
     decode_seconds: float
 
 
-OnStep = Callable[[int, int], None]
-"""Called with the steps done and the steps in all; what it raises ends the run."""
+OnStep = Callable[[int, int, Peek], None]
+"""Called with the steps done, the steps in all, and a way to see the picture; what it raises ends the run."""
 
 
 class Draw(Protocol):
@@ -184,11 +185,12 @@ class WarmWorker(SimpleWorker):
         except ValidationError as error:
             raise JobRefused("The job's parameters are not ones that the service accepts.") from error
 
-        def on_step(step: int, total: int) -> None:
+        def on_step(step: int, total: int, peek: Peek) -> None:
             execution.step, execution.total = step, total
             execution.check()
             if self._signals > 1 or time.monotonic() > self._stop_at:
                 raise WorkerStopping
+            execution.make_preview(peek)
 
         drawn = self._draw(parameters, on_step)
         self._beat.state = self._beat.state.model_copy(update={"model": parameters.model})

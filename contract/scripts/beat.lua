@@ -1,6 +1,6 @@
 -- Shows a worker's state, renews its leases and writes the progress of its jobs.
 -- ARGV: worker name, its state as JSON, then for each execution: `<job id>:<execution id>`, step, total.
--- Returns for each execution: 0 the lease is lost, 1 it is held, 2 it is held and the job is to be canceled.
+-- Returns for each execution: 0 the lease is lost; or 1, plus 2 the job is to be canceled, plus 4 a preview is wanted.
 local time = now()
 redis.call('HSET', WORKERS, ARGV[1], string.format('%.6f ', time) .. ARGV[2])
 show_worker(ARGV[1], 'last_heartbeat', iso(time))
@@ -14,7 +14,8 @@ for index = 3, #ARGV, 3 do
       redis.call('HSET', key, 'step', step, 'total', total)
       tell(job_of(execution), 'progress', step .. '/' .. total)
     end
-    answers[#answers + 1] = redis.call('HEXISTS', key, 'cancel_requested') == 1 and 2 or 1
+    answers[#answers + 1] = 1 + 2 * redis.call('HEXISTS', key, 'cancel_requested')
+      + 4 * redis.call('EXISTS', PREVIEW_PREFIX .. job_of(execution))
   else
     answers[#answers + 1] = 0
   end

@@ -241,9 +241,19 @@ def test_a_running_job_is_asked_to_stop_through_the_beat(line: Line) -> None:
     line.submit("a")
     line.claim()
     assert line.cancel("a").status is JobStatus.RUNNING
-    assert line.run(scripts.BEAT, "w", "{}", "a:e1", 0, 0) == [2]
+    assert line.run(scripts.BEAT, "w", "{}", "a:e1", 0, 0) == [3]
     line.finish("a", status="canceled")
     assert line.cancel("a").status is JobStatus.CANCELED
+
+
+def test_a_wish_for_previews_reaches_the_worker_through_the_beat(line: Line) -> None:
+    line.submit("a")
+    line.client.set(f"{keys.PREVIEW_PREFIX}a", 1)
+    assert line.run(scripts.BEAT, "w", "{}", "a:e1", 0, 0) == [0]
+    line.claim()
+    assert line.run(scripts.BEAT, "w", "{}", "a:e1", 0, 0) == [5]
+    line.cancel("a")
+    assert line.run(scripts.BEAT, "w", "{}", "a:e1", 0, 0) == [7]
 
 
 def test_a_job_whose_worker_died_after_it_was_canceled_does_not_run_again(line: Line) -> None:

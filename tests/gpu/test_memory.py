@@ -91,7 +91,7 @@ def test_memory_that_somebody_else_takes_costs_a_rung_and_no_job(draw: Denoiser,
     expected = draw(parameters, ignore)
     taken: list[torch.Tensor] = []
 
-    def take(step: int, _total: int) -> None:
+    def take(step: int, _total: int, _peek: object) -> None:
         if step == 1 and not taken:  # behind the plan's back, all but a little
             taken.append(torch.empty(card.free_bytes - 200 * MIB, dtype=torch.uint8, device="cuda"))
 

@@ -16,6 +16,7 @@ from tests.conftest import ROOT, end, wait_until
 from tests.contract.test_scripts import PARAMETERS, Line
 
 Start = Callable[..., subprocess.Popen[bytes]]
+Previews = Callable[[int], list[str]]
 
 
 @pytest.fixture
@@ -43,6 +44,19 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def line(client: redis.Redis) -> Line:
     return Line(client)
+
+
+@pytest.fixture
+def previews(client: redis.Redis) -> Iterator[Previews]:
+    """Listens from the beginning; called, it waits for so many messages."""
+    with client.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe("darkroom:previews")
+        wait_until(lambda: client.pubsub_numsub("darkroom:previews")[0][1] == 1)
+
+        def next_ones(count: int) -> list[str]:
+            return [wait_until(lambda: channel.get_message(timeout=1), 20)["data"] for _ in range(count)]
+
+        yield next_ones
 
 
 def submit(line: Line, job_id: str, prompt: str = "a fox", timeout: int = 60, **changes: Any) -> None:

@@ -32,7 +32,7 @@ def parameters(**changes: Any) -> GenerationParameters:
     return CATALOG.default.complete(GenerationRequest(**asked), 0)
 
 
-def ignore(_step: int, _total: int) -> None:
+def ignore(_step: int, _total: int, _peek: object) -> None:
     """Goes on."""
 
 

@@ -1,13 +1,20 @@
+import base64
+import json
 from collections.abc import Iterator
+from io import BytesIO
 
+import numpy as np
 import pytest
 import redis
+from PIL import Image
 
 from contract.worker_state import WorkerState
 from tests.conftest import wait_until
 from tests.contract.test_scripts import Line
+from tests.worker.conftest import Previews
 from worker.beat import Beat
 from worker.execution import Execution, JobCanceled, LeaseLost
+from worker.previews import Preview, PreviewArray
 
 STATE = WorkerState(state="ready", pid=1)
 
@@ -65,6 +72,67 @@ def test_progress_is_shown(beat: Beat, line: Line) -> None:
     with beat.holding(held):
         held.step, held.total = 3, 20
         wait_until(lambda: (progress := line.fetch("a").progress) and (progress.step, progress.total) == (3, 20))
+
+
+def seen() -> PreviewArray:
+    """Twice as wide as it is high, and green."""
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[..., 1] = 200
+    return pixels
+
+
+def test_a_preview_is_made_only_where_one_is_wanted_and_none_waits() -> None:
+    held, made = execution(), []
+
+    def peek() -> PreviewArray:
+        made.append(held.step)
+        return seen()
+
+    for held.step, held.preview_wanted in ((1, False), (2, True), (3, True)):
+        held.make_preview(peek)
+    assert made == [2]
+    assert held.preview is not None
+    assert held.preview.step == 2
+    held.preview = None
+    held.make_preview(lambda: None)
+    assert held.preview is None
+
+
+def test_an_execution_learns_that_a_preview_is_wanted_and_when_no_more(beat: Beat, line: Line) -> None:
+    line.claim("e1")
+    held = execution()
+    with beat.holding(held):
+        line.client.set("darkroom:preview:a", 1)
+        wait_until(lambda: held.preview_wanted)
+        line.client.delete("darkroom:preview:a")
+        wait_until(lambda: not held.preview_wanted)
+    held.check()
+
+
+def test_a_preview_is_published_as_a_small_jpeg(beat: Beat, line: Line, previews: Previews) -> None:
+    line.claim("e1")
+    line.client.set("darkroom:preview:a", 1)
+    held = execution()
+    with beat.holding(held):
+        held.preview = Preview(3, 20, seen())
+        (message,) = previews(1)
+        wait_until(lambda: held.preview is None)
+    job_id, _, text = message.partition(" ")
+    shown = json.loads(text)
+    image = Image.open(BytesIO(base64.b64decode(shown["image"].removeprefix("data:image/jpeg;base64,"))))
+    assert (job_id, shown["step"], shown["total"], image.format, image.size) == ("a", 3, 20, "JPEG", (256, 128))
+    assert np.abs(np.asarray(image, np.int16) - (0, 200, 0)).max() < 10
+
+
+def test_a_preview_that_nobody_wants_any_more_is_dropped(beat: Beat, line: Line, previews: Previews) -> None:
+    line.claim("e1")
+    held = execution()
+    with beat.holding(held):
+        held.preview = Preview(3, 20, seen())
+        wait_until(lambda: held.preview is None)
+    beat.show(STATE)
+    line.client.publish("darkroom:previews", "nothing before this")
+    assert previews(1) == ["nothing before this"]
 
 
 def test_a_new_state_is_shown_at_once(beat: Beat, line: Line) -> None:

@@ -52,14 +52,14 @@ def test_the_two_phases_draw_what_the_pipeline_itself_draws(draw: Denoiser, load
 @pytest.mark.parametrize(("scheduler", "total"), [("DDIM", 3), ("UniPC", 3)])
 def test_every_step_is_reported(draw: Denoiser, scheduler: str, total: int) -> None:
     steps: list[tuple[int, int]] = []
-    draw(parameters(scheduler=scheduler), lambda step, total: steps.append((step, total)))
+    draw(parameters(scheduler=scheduler), lambda step, total, _: steps.append((step, total)))
     assert steps == [(step, total) for step in range(1, total + 1)]
 
 
 def test_a_run_that_is_interrupted_leaves_nothing_for_the_next(draw: Denoiser) -> None:
     undisturbed = draw(parameters(), ignore).images[0].tobytes()
 
-    def cancel(step: int, _total: int) -> None:
+    def cancel(step: int, _total: int, _peek: object) -> None:
         if step == 2:
             raise JobCanceled
 

@@ -18,7 +18,7 @@ from contract.parameters import GenerationRequest
 from contract.rung import Rung
 from tests.random_models import write_model
 from tests.worker import test_warm_models
-from tests.worker.drawing import CARD, CPU, denoiser, ignore, parameters
+from tests.worker.drawing import CARD, CPU, bytes_of, denoiser, ignore, parameters
 from tests.worker.test_denoise import POCKET, _raise, draw, loaded
 from tests.worker.test_kinds import IDS, local
 from tests.worker.test_out_of_memory import FOUR, failing
@@ -29,6 +29,7 @@ from worker.device import Device
 from worker.execution import DeviceLost
 from worker.memory_plan import Layout
 from worker.pipeline import LoadedPipeline, Setup, load_pipeline
+from worker.previews import PreviewArray
 from worker.schedulers import build_scheduler
 from worker.warm_worker import Drawn
 
@@ -44,6 +45,24 @@ def test_before_a_retry_what_nobody_holds_is_given_back(tmp_path: Path, monkeypa
     with failing(monkeypatch, "draw_latents", 100, calls=1):
         draw(parameters(**FOUR), ignore)
     assert held == [None]  # no exception, whose traceback would hold the activations
+
+
+@pytest.mark.parametrize("scheduler", ["DDIM", "Euler a"])
+def test_a_picture_is_the_same_whether_its_previews_are_seen_or_not(draw: Denoiser, scheduler: str) -> None:
+    asked = parameters(scheduler=scheduler, num_images_per_prompt=2)
+    unseen = draw(asked, ignore)
+    seen: list[PreviewArray | None] = []
+    watched = draw(asked, lambda _step, _total, peek: seen.append(peek()))
+    assert [pixels is not None and pixels.shape for pixels in seen] == [(16, 16, 3)] * 3
+    assert bytes_of(watched) == bytes_of(unseen)
+
+
+def test_before_a_retry_there_is_nothing_to_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[PreviewArray | None] = []
+    with failing(monkeypatch, "draw_latents", 1, calls=1):
+        drawn = denoiser(tmp_path)(parameters(), lambda _step, _total, peek: seen.append(peek()))
+    assert [pixels is None for pixels in seen] == [True, False, False, False]
+    assert bytes_of(drawn) == bytes_of(denoiser(tmp_path)(parameters(), ignore))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +291,7 @@ def test_as_many_steps_are_told_as_the_scheduler_takes(
 ) -> None:
     told: list[tuple[int, int]] = []
     asked = parameters(num_inference_steps=steps).model_copy(update={"scheduler": scheduler})
-    phases.draw_latents(loaded, asked, [1], lambda step, of: told.append((step, of)))
+    phases.draw_latents(loaded, asked, [1], lambda step, of, _: told.append((step, of)))
     assert told == [(step, total) for step in range(1, total + 1)]
 
 

@@ -66,7 +66,7 @@ def test_a_decode_that_runs_out_is_decoded_again_in_tiles_and_nothing_else_is_re
 ) -> None:
     steps: list[int] = []
     with failing(monkeypatch, "decode", 40, calls=1) as calls:
-        drawn = draw(parameters(**FOUR, width=256, height=256), lambda step, _total: steps.append(step))
+        drawn = draw(parameters(**FOUR, width=256, height=256), lambda step, *_: steps.append(step))
     assert steps == [1, 2, 3, 3]  # the last one again: before a retry the deadline is asked
     assert len(calls) == 5
     assert len(drawn.images) == 4
@@ -167,7 +167,7 @@ def test_a_smaller_request_does_not_reload_the_model_at_once(draw: Denoiser, mon
 
 
 def test_a_retry_does_not_outlive_the_deadline(draw: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
-    def late(_step: int, _total: int) -> None:
+    def late(_step: int, _total: int, _peek: object) -> None:
         raise DeadlineExceeded("too late")
 
     with failing(monkeypatch, "draw_latents", 100) as calls, pytest.raises(DeadlineExceeded):
@@ -178,7 +178,7 @@ def test_a_retry_does_not_outlive_the_deadline(draw: Denoiser, monkeypatch: pyte
 def test_progress_counts_the_steps_of_all_pipeline_calls(draw: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
     with failing(monkeypatch, "draw_latents", 500, calls=1):
-        draw(parameters(**FOUR), lambda step, total: seen.append((step, total)))
+        draw(parameters(**FOUR), lambda step, total, _: seen.append((step, total)))
     assert seen[-6:] == [(1, 6), (2, 6), (3, 6), (4, 6), (5, 6), (6, 6)]
 
 

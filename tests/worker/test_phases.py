@@ -1,10 +1,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.worker.drawing import CARD, CATALOG, denoiser, ignore, parameters
+from contract.model_catalog import ModelCatalog
+from contract.parameters import GenerationRequest
+from tests.random_models import write_model
+from tests.worker.drawing import CARD, CATALOG, CPU, denoiser, ignore, parameters
+from tests.worker.test_kinds import IDS, local
 from worker.drawing import Drawing
-from worker.phases import best_tile
+from worker.phases import best_tile, draw_latents
 
 
 @pytest.mark.parametrize(
@@ -29,3 +34,18 @@ def test_a_picture_put_together_from_tiles_has_its_full_size(tmp_path: Path, siz
     planned.ladder = (CARD.ladder[1],)
     request = parameters(width=width, height=height, num_inference_steps=1)
     assert Drawing(planned, CARD, request, ignore).draw().images[0].size == size
+
+
+@pytest.mark.parametrize("model_id", ["sd15", "pixart-sigma", "flux-schnell"])
+def test_after_each_step_the_latents_of_the_first_image_can_be_seen(tmp_path: Path, model_id: str) -> None:
+    model = local(model_id, write_model(tmp_path / "model", IDS[model_id], "tiny", "random"), variant=None)
+    planned = denoiser(tmp_path, CPU, ModelCatalog([model])).planned(model)
+    asked = GenerationRequest(prompt="a fox", width=64, height=96, num_inference_steps=2, num_images_per_prompt=2)
+    request = model.complete(asked, seed=1)
+    seen: list[torch.Tensor] = []
+    loaded = planned.pipeline(planned.plan(planned.demand(request)))
+    latents = draw_latents(loaded, request, [1, 2], lambda _step, _total, peek: seen.append(peek()))
+    first, last = seen
+    assert first.shape == last.shape == latents[0].shape
+    assert torch.equal(last, latents[0])
+    assert not torch.equal(first, last)

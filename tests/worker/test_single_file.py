@@ -155,7 +155,7 @@ def test_an_entry_of_models_toml_is_drawn_from_its_file(tmp_path: Path, checkpoi
     steps: list[tuple[int, int]] = []
     draw = denoiser(tmp_path, CPU, catalog)
     draw.warm_up()
-    drawn = draw(catalog.default.complete(ASKED, seed=1), lambda *step: steps.append(step))
+    drawn = draw(catalog.default.complete(ASKED, seed=1), lambda step, total, _: steps.append((step, total)))
     assert [image.size for image in drawn.images] == [(64, 64), (64, 64)]
     assert steps[-1] == (2, 2)
     state = draw.report()["from-a-file"]
