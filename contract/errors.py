@@ -5,6 +5,7 @@
     ├── CatalogError             models.toml cannot be used
     ├── ParametersRefused        a request is outside the limits of its model
     ├── StoreError               the image store did not do what was asked
+    │   └── StoreFull            because it has no room
     └── JobFailed                how a running job ends in failure; the code reaches the client
         ├── DeadlineExceeded     deadline_exceeded
         ├── GenerationFailed     generation_failed
@@ -12,6 +13,7 @@
         ├── JobRefused           invalid_job
         ├── ModelUnavailable     model_unavailable
         ├── OutOfMemory          out_of_memory
+        ├── StorageFull          storage_full
         └── StorageUnavailable   storage_unavailable
 
 `worker_crashed`, the failure of a job that took three workers with it, is written by scripts/reap.lua.
@@ -50,6 +52,10 @@ class ParametersRefused(DarkroomError):
 
 class StoreError(DarkroomError):
     """The image store did not do what was asked."""
+
+
+class StoreFull(StoreError):
+    """The image store has no room for an object."""
 
 
 class JobFailed(DarkroomError):
@@ -92,6 +98,12 @@ class OutOfMemory(JobFailed):
     """The device has not enough memory for this request."""
 
     code = "out_of_memory"
+
+
+class StorageFull(JobFailed):
+    """There is no room for the pictures."""
+
+    code = "storage_full"
 
 
 class StorageUnavailable(JobFailed):

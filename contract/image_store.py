@@ -3,13 +3,22 @@
 Knows obstore; knows nothing of jobs or formats. A put is atomic: a reader sees the whole object or none.
 """
 
+import errno
+import re
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore
 
-from contract.errors import StoreError
+from contract.errors import StoreError, StoreFull
+
+_CHUNK = 200
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OS_ERROR = re.compile(r"\(os error (\d+)\)$", re.MULTILINE)
+"""obstore hands on what the system said as text alone; at the end of a line, so that no path is taken for it."""
 
 
 class ImageStore:
@@ -19,11 +28,11 @@ class ImageStore:
         self._store = store
 
     def put(self, key: str, content: bytes) -> None:
-        """Raises StoreError, and then leaves nothing behind."""
+        """Raises StoreFull where there is no room, or StoreError, and then leaves no object behind."""
         try:
             obstore.put(self._store, key, content)
         except (BaseError, OSError) as error:
-            raise StoreError(str(error)) from error
+            raise _store_error(error) from error
 
     async def get(self, key: str) -> bytes | None:
         """The object's bytes, None where there is none. Raises StoreError."""
@@ -33,7 +42,7 @@ class ImageStore:
         except (NotFoundError, FileNotFoundError):
             return None
         except (BaseError, OSError) as error:
-            raise StoreError(str(error)) from error
+            raise _store_error(error) from error
 
     async def get_range(self, key: str, start: int, end: int) -> bytes | None:
         """The bytes from `start` up to and without `end`, None where there is no such object.
@@ -50,23 +59,37 @@ class ImageStore:
             raise StoreError(f"{key} ends before byte {end}")
         return content
 
-    async def remove_all(self, folder: str) -> None:
-        """Removes every object under a folder; one that is gone already is no error. Raises StoreError."""
+    async def walk(self, folder: str = "") -> AsyncIterator[list[str]]:
+        """The key of every object, or of every one in a folder, in chunks of up to 200. Raises StoreError."""
         try:
-            found = await obstore.list(self._store, f"{folder}/").collect_async()
-            if found:
-                await obstore.delete_async(self._store, [item["path"] for item in found])
+            async for chunk in obstore.list(self._store, folder, chunk_size=_CHUNK):
+                yield [item["path"] for item in chunk]
         except (NotFoundError, FileNotFoundError):
             return
         except (BaseError, OSError) as error:
-            raise StoreError(str(error)) from error
+            raise _store_error(error) from error
+
+    async def remove(self, keys: Iterable[str]) -> None:
+        """Removes objects; one that is gone already is no error. Raises StoreError."""
+        try:
+            for key in keys:
+                # One by one: of several, the first that is gone would end the removal of the others.
+                with suppress(NotFoundError, FileNotFoundError):
+                    await obstore.delete_async(self._store, key)
+        except (BaseError, OSError) as error:
+            raise _store_error(error) from error
+
+    async def remove_all(self, folder: str) -> None:
+        """Removes every object in a folder. Raises StoreError."""
+        async for keys in self.walk(folder):
+            await self.remove(keys)
 
     async def check(self) -> None:
-        """Raises StoreError unless the store takes an object."""
+        """Raises StoreFull or StoreError unless the store takes an object."""
         try:
             await obstore.put_async(self._store, "check", b"")
         except (BaseError, OSError) as error:
-            raise StoreError(str(error)) from error
+            raise _store_error(error) from error
 
 
 def local_image_store(folder: Path) -> ImageStore:
@@ -75,3 +98,9 @@ def local_image_store(folder: Path) -> ImageStore:
         return ImageStore(LocalStore(folder, mkdir=True, automatic_cleanup=True))
     except (BaseError, OSError) as error:
         raise StoreError(f"{folder}: {error}") from error
+
+
+def _store_error(error: BaseError | OSError) -> StoreError:
+    told = _OS_ERROR.search(str(error))
+    number = int(told[1]) if told else getattr(error, "errno", None)
+    return StoreFull(str(error)) if number in _NO_ROOM else StoreError(str(error))

@@ -1,9 +1,9 @@
 """What both sides read from the environment. Each side's own settings extend these."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from redis import ConnectionPool
 
@@ -21,6 +21,8 @@ class ContractSettings(BaseSettings):
     redis_url: str = "redis://127.0.0.1:6379/0"
     data_dir: Path = Path("data")
     models: Path = Path("models.toml")
+    store_limit_bytes: Annotated[int, Field(gt=0)] | None = None
+    """What the pictures of all jobs may take together."""
 
     @property
     def image_store(self) -> Path:

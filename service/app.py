@@ -24,6 +24,7 @@ from service.secret_file import derived_key, read_secret
 from service.security import WebPageGuard
 from service.settings import ServiceSettings
 from service.signed_urls import SignedUrls
+from service.store_room import StoreRoom
 from service.submission import Submission
 
 _STATIC = Path(__file__).parent / "static"
@@ -36,8 +37,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     store = local_image_store(settings.image_store)
     events = JobEvents(client)
     queue = JobQueue(client, events, store, signed_urls.sign)
-    submission = Submission(client, settings, signed_urls.sign)
-    housekeeping = Housekeeping(client, store, settings.tombstone_seconds)
+    room = StoreRoom(client, settings.image_store, settings.min_free_bytes, settings.store_limit_bytes)
+    submission = Submission(client, settings, room, signed_urls.sign)
+    housekeeping = Housekeeping(client, store, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,7 +60,18 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
     catalog = read_model_catalog(settings.models)
-    app.state.parts = Parts(client, queue, submission, events, store, ImageVariants(store), catalog, signed_urls, keys)
+    app.state.parts = Parts(
+        client=client,
+        queue=queue,
+        submission=submission,
+        events=events,
+        store=store,
+        variants=ImageVariants(store),
+        room=room,
+        catalog=catalog,
+        signed_urls=signed_urls,
+        keys=keys,
+    )
     if keys is None:  # no browser adds a key by itself, as it would a cookie: a page that has one may use it
         app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
     install_exception_handlers(app)

@@ -16,6 +16,7 @@ from service.job_events import JobEvents
 from service.job_queue import JobQueue
 from service.owners import ANONYMOUS, Owner
 from service.signed_urls import SignedUrls
+from service.store_room import StoreRoom
 from service.submission import Submission
 
 
@@ -29,6 +30,7 @@ class Parts:
     events: JobEvents
     store: ImageStore
     variants: ImageVariants
+    room: StoreRoom
     catalog: ModelCatalog
     signed_urls: SignedUrls
     keys: ApiKeys | None

@@ -18,10 +18,11 @@
     │   ├── RateExceeded            rate_exceeded
     │   └── TooManyQueuedJobs       too_many_queued_jobs
     ├── ImageUnreadable         500 image_unreadable
-    └── Unavailable             503
-        ├── QueueFull               queue_full
-        ├── QueueUnavailable        queue_unavailable
-        └── StoreUnavailable        store_unavailable
+    ├── Unavailable             503
+    │   ├── QueueFull               queue_full
+    │   ├── QueueUnavailable        queue_unavailable
+    │   └── StoreUnavailable        store_unavailable
+    └── StorageFull             507 storage_full
 
 Knows nothing of how they are rendered: that is exception_handlers.
 """
@@ -180,3 +181,14 @@ class QueueUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
+
+
+class StorageFull(ServiceError):
+    """There is no room for more pictures; there will be when others have gone."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    code = "storage_full"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": "10"}

@@ -1,12 +1,13 @@
-"""What must happen now and then whatever the clients do: leases that ran out, deadlines, jobs past their retention.
+"""What must happen now and then whatever the clients do: leases, deadlines, retention, orphans.
 
-One loop in every service process; a lock in Redis lets one pass of one of them through each second.
-Knows Redis and the image store; knows nothing of HTTP.
+Each chore has a loop in every service process and a lock in Redis that lets one of them do it at a time; a long one
+holds up no other. Every chore is safe to run twice. Knows when; knows nothing of how.
 """
 
 import asyncio
 import logging
-from typing import cast
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -14,34 +15,41 @@ from redis.exceptions import RedisError
 from contract import keys, scripts
 from contract.errors import StoreError
 from contract.image_store import ImageStore
+from service.orphans import Orphans
+from service.retention import Retention
+from service.settings import ServiceSettings
 
 log = logging.getLogger("darkroom.service")
 
-INTERVAL_SECONDS = 1.0
+
+@dataclass(frozen=True)
+class Chore:
+    """One thing that is done again and again; `name` is that of its lock."""
+
+    name: str
+    interval_seconds: float
+    do: Callable[[], Awaitable[None]]
 
 
 class Housekeeping:
-    """The loop and its chores."""
+    """The loops of the chores."""
 
-    def __init__(self, client: redis.asyncio.Redis, store: ImageStore, tombstone_seconds: int) -> None:
+    def __init__(self, client: redis.asyncio.Redis, store: ImageStore, settings: ServiceSettings) -> None:
         self._client = client
-        self._store = store
-        self._tombstone_seconds = tombstone_seconds
         self._reap = client.register_script(scripts.REAP)
-        self._remove = client.register_script(scripts.REMOVE)
         self._overdue = client.register_script(scripts.OVERDUE)
+        retention = Retention(client, store, settings)
+        orphans = Orphans(client, store, settings.image_store)
+        self._chores = (
+            Chore("leases", 1, self.reap_expired_leases),
+            Chore("deadlines", 1, self.fail_overdue_jobs),
+            Chore("retention", 1, retention.keep),
+            Chore("orphans", 20, orphans.remove),
+        )
 
     async def run(self) -> None:
         """Runs until it is canceled, across outages of Redis and of the store."""
-        while True:
-            try:
-                if await self._client.set(keys.HOUSEKEEPING, "1", nx=True, px=int(INTERVAL_SECONDS * 900)):
-                    await self.reap_expired_leases()
-                    await self.fail_overdue_jobs()
-                    await self.remove_expired_jobs()
-            except (RedisError, StoreError) as error:
-                log.warning("housekeeping is interrupted: %s", error)
-            await asyncio.sleep(INTERVAL_SECONDS)
+        await asyncio.gather(*map(self._repeat, self._chores))
 
     async def reap_expired_leases(self) -> None:
         """Jobs whose worker has not renewed its lease go back to their place in line, or end."""
@@ -53,13 +61,12 @@ class Housekeeping:
         for job_id in await self._overdue():
             log.info("deadline exceeded in line: job %s", job_id)
 
-    async def remove_expired_jobs(self) -> None:
-        """Images first, then the record, so that no image is ever left without one."""
-        expired = await self._client.zrangebyscore(keys.EXPIRING, "-inf", await self._now(), start=0, num=100)
-        for job_id in cast(list[str], expired):
-            await self._store.remove_all(job_id)
-            await self._remove(args=[job_id, self._tombstone_seconds])
-
-    async def _now(self) -> float:
-        seconds, microseconds = await self._client.time()
-        return float(seconds) + float(microseconds) / 1e6
+    async def _repeat(self, chore: Chore) -> None:
+        lock, lock_milliseconds = f"{keys.HOUSEKEEPING}:{chore.name}", int(chore.interval_seconds * 900)
+        while True:
+            try:
+                if await self._client.set(lock, "1", nx=True, px=lock_milliseconds):
+                    await chore.do()
+            except (RedisError, StoreError) as error:
+                log.warning("housekeeping of %s is interrupted: %s", chore.name, error)
+            await asyncio.sleep(chore.interval_seconds)

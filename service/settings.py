@@ -57,6 +57,11 @@ class ServiceSettings(ContractSettings):
             " (`darkroom keys add NAME` makes it), or DARKROOM_ALLOW_ANONYMOUS=1 where something else protects it"
         )
 
+    minimum_retention_seconds: Annotated[int, Field(ge=0)] = 300
+    """A younger result is kept even where the store is over its limit: its client must be able to fetch it."""
+    min_free_bytes: Annotated[int, Field(ge=0)] = 256 * 1024**2
+    """With less free on the disk of the pictures no new job is taken; 0: not looked at."""
+
     @property
     def allowed_host_names(self) -> frozenset[str]:
         return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())

@@ -23,12 +23,14 @@ from service.errors import (
     QueueFull,
     RateExceeded,
     ServiceError,
+    StorageFull,
     TooManyQueuedJobs,
     ValidationFailed,
 )
 from service.idempotency import digest, fingerprint
 from service.owners import Owner
 from service.settings import ServiceSettings
+from service.store_room import StoreRoom
 
 _MAX_RETRY_AFTER_SECONDS = 600
 
@@ -45,8 +47,9 @@ class Submitted:
 class Submission:
     """The way into the line."""
 
-    def __init__(self, client: redis.asyncio.Redis, settings: ServiceSettings, sign: Sign) -> None:
+    def __init__(self, client: redis.asyncio.Redis, settings: ServiceSettings, room: StoreRoom, sign: Sign) -> None:
         self._settings = settings
+        self._room = room
         self._sign = sign
         self._script = client.register_script(scripts.SUBMIT)
 
@@ -55,11 +58,14 @@ class Submission:
     ) -> Submitted:
         """The new job, in line, or the one that the key made before.
 
-        Raises ValidationFailed, IdempotencyKeyReused, JobExpired, QueueFull, TooManyQueuedJobs, RateExceeded, and
-        RedisError; the job is then in line or it is not, never half.
+        Raises ValidationFailed, IdempotencyKeyReused, JobExpired, QueueFull, TooManyQueuedJobs, RateExceeded,
+        StorageFull, and RedisError; the job is then in line or it is not, never half.
         """
         self._check_bounds(request, parameters, owner)
         ask = self._ask(request, parameters, owner, idempotency_key)
+        no_room = await self._room.refusal()
+        if no_room:
+            ask["no_room"] = no_room
         kind, *rest = await self._script(args=[json.dumps(ask)])
         if kind in ("accepted", "replayed"):
             job_id, record, *allowance = rest
@@ -131,6 +137,8 @@ def _refusal(kind: str, ask: dict[str, Any], told: list[Any]) -> ServiceError:
         return IdempotencyKeyReused("The Idempotency-Key was used for another request.")
     if kind == "gone":
         return JobExpired("The job that this Idempotency-Key made is no longer kept.")
+    if kind == "storage_full":
+        return StorageFull(ask["no_room"])
     seconds, *allowance = told
     retry_after = max(1, min(ceil(float(seconds)), _MAX_RETRY_AFTER_SECONDS))
     if kind == "queue_full":

@@ -4,7 +4,6 @@ Keeps RQ's queue, job hash, registries and worker record, so that RQ's tools see
 heartbeats and finish. Never calls a function named by a job. Knows nothing of torch: drawing is handed in.
 """
 
-import hashlib
 import logging
 import os
 import signal
@@ -24,14 +23,14 @@ from rq.serializers import JSONSerializer
 from rq.worker.base import WorkerStatus
 
 from contract import keys, scripts
-from contract.errors import JobFailed, JobRefused, StorageUnavailable, StoreError
-from contract.image_file import CONTENT_TYPES, encode_image
+from contract.errors import JobFailed, JobRefused
 from contract.image_store import ImageStore
-from contract.job import RQ_DATA, StoredImage, Timings, stored_images
+from contract.job import RQ_DATA, Timings, stored_images
 from contract.parameters import GenerationParameters
 from contract.worker_state import ModelState
 from worker.beat import Beat
 from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
+from worker.image_writer import ImageWriter
 from worker.previews import Peek
 from worker.recycling import Drift
 from worker.settings import WorkerSettings
@@ -90,7 +89,7 @@ class WarmWorker(SimpleWorker):
             worker_ttl=keys.WORKER_TTL_SECONDS,
         )
         self._draw = draw
-        self._store = store
+        self._images = ImageWriter(client, store, settings.store_limit_bytes)
         self._beat = beat
         self._settings = settings
         self._drift = Drift(settings.recycle_drift_bytes)
@@ -195,7 +194,7 @@ class WarmWorker(SimpleWorker):
         drawn = self._draw(parameters, on_step)
         self._beat.state = self._beat.state.model_copy(update={"model": parameters.model})
         started = time.monotonic()
-        images = self._save(execution, parameters, drawn.images)
+        images = self._images.write(execution, parameters, drawn.images)
         timings = Timings(
             load_seconds=round(drawn.load_seconds, 6),
             denoise_seconds=round(drawn.denoise_seconds, 6),
@@ -204,35 +203,11 @@ class WarmWorker(SimpleWorker):
         )
         return {
             "images": stored_images.dump_json(images).decode(),
+            "stored_bytes": str(sum(image.size_bytes for image in images)),
             "timings": timings.model_dump_json(exclude_none=True),
             "step": str(execution.step),
             "total": str(execution.total),
         }
-
-    def _save(self, execution: Execution, parameters: GenerationParameters, images: list[Image]) -> list[StoredImage]:
-        saved = []
-        for index, image in enumerate(images):
-            seed = parameters.seed + index
-            content = encode_image(image, parameters, seed)
-            # The execution's id keeps a worker that lost its lease from writing over another's picture.
-            key = f"{execution.job_id}/{execution.execution_id}-{index}.{parameters.output_format}"
-            try:
-                self._store.put(key, content)
-            except StoreError as error:
-                log.error("the image store failed: %s", error)
-                raise StorageUnavailable("The image store did not take the pictures.") from error
-            saved.append(
-                StoredImage(
-                    key=key,
-                    seed=seed,
-                    width=image.width,
-                    height=image.height,
-                    content_type=CONTENT_TYPES[parameters.output_format],
-                    size_bytes=len(content),
-                    sha256=hashlib.sha256(content).hexdigest(),
-                )
-            )
-        return saved
 
     def _end(self, execution: Execution, status: str, fields: dict[str, str]) -> None:
         pairs = [part for pair in fields.items() for part in pair]

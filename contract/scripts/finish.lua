@@ -17,6 +17,8 @@ local id = job_of(execution)
 if not let_go(execution) or not job_exists(id) then return 0 end
 local time = now()
 if #ARGV > 2 then redis.call('HSET', job_key(id), unpack(ARGV, 3)) end
+local bytes = redis.call('HGET', job_key(id), 'stored_bytes')
+if bytes then redis.call('INCRBY', STORED_BYTES, bytes) end
 if status == 'finished' then measure_pace(id, time) end
 end_job(id, status, time)
 return 1

@@ -3,6 +3,8 @@
 local id, tombstone_seconds = ARGV[1], tonumber(ARGV[2])
 local key, owner = job_key(id), owner_of(id)
 local status = redis.call('HGET', key, 'status')
+local bytes = redis.call('HGET', key, 'stored_bytes')
+if bytes then redis.call('DECRBY', STORED_BYTES, bytes) end
 redis.call('DEL', key, EVENTS_PREFIX .. id)
 redis.call('ZREM', EXPIRING, id)
 redis.call('ZREM', JOBS_PREFIX .. owner, id)

@@ -2,7 +2,7 @@
 -- ARGV: the submission as JSON, see service/job_queue.py.
 -- Returns what came of it, and:
 --   accepted, replayed    the record, then the allowance left and the seconds until it is whole, where there is one
---   other_request, gone   nothing
+--   other_request, gone, storage_full   nothing
 --   queue_full, owner_queue_full, rate_exceeded    seconds until another try may succeed, then as above
 local ask = cjson.decode(ARGV[1])
 local id, owner = ask.id, ask.owner
@@ -37,6 +37,7 @@ local function allowance()
 end
 
 local function refusal()
+  if ask.no_room then return { 'storage_full' } end
   local line = LINE_PREFIX .. owner
   if ask.owner_max_queued and redis.call('ZCARD', line) >= ask.owner_max_queued then
     return { 'owner_queue_full', until_room(line) }

@@ -52,8 +52,40 @@ def test_nothing_is_left_behind_by_a_put_that_found_no_room(tmp_path: Path) -> N
         "store.put('job/0.png', b'x' * 2000)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert "contract.errors.StoreError" in done.stderr
+    assert "contract.errors.StoreFull" in done.stderr
     assert asyncio.run(local_image_store(tmp_path).get("job/0.png")) is None
+
+
+def test_a_put_that_fails_for_another_reason_is_not_taken_for_a_full_store(tmp_path: Path) -> None:
+    folder = tmp_path / "(os error 28)"
+    store = local_image_store(folder)
+    (folder / "job").write_text("in the way")
+    with pytest.raises(StoreError) as raised:
+        store.put("job/0.png", b"x")
+    assert raised.type is StoreError
+
+
+def test_every_object_is_listed_in_chunks_that_stay_small(tmp_path: Path) -> None:
+    store = local_image_store(tmp_path)
+    names = {f"{number % 7}/{number}.png" for number in range(450)}
+    for name in names:
+        store.put(name, b"x")
+
+    async def chunks() -> list[list[str]]:
+        return [chunk async for chunk in store.walk()]
+
+    listed = asyncio.run(chunks())
+    assert sorted(key for chunk in listed for key in chunk) == sorted(names)
+    assert max(map(len, listed)) <= 200
+
+
+def test_objects_are_removed_although_one_of_them_is_gone(tmp_path: Path) -> None:
+    store = local_image_store(tmp_path)
+    names = [f"{number}/0.png" for number in range(50)]
+    for name in names[1:]:
+        store.put(name, b"x")
+    asyncio.run(store.remove(names))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_in_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""Room for pictures: what the service does when it runs short, and how it goes on."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+import redis.asyncio
+
+from contract import keys
+from contract.image_store import local_image_store
+from contract.job import StoredImage, stored_images
+from service.store_room import StoreRoom
+from tests.conftest import wait_until
+from tests.service.conftest import Service, start_service, stop_service
+from tests.service.test_jobs import claim, finish
+
+KILOBYTE = b"\0" * 1000
+
+StartService = Callable[..., Service]
+
+
+@pytest.fixture
+def redis_url(valkey_socket: Path) -> Iterator[str]:
+    """A database without the housekeeping of the service that the other tests share."""
+    url = f"unix://{valkey_socket}?db=2"
+    yield url
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+
+
+@pytest.fixture
+def start(redis_url: str, tmp_path: Path) -> Iterator[StartService]:
+    """Starts a service with settings of its own."""
+    services: list[Service] = []
+
+    def start_one(**settings: int) -> Service:
+        environment = {f"DARKROOM_{name.upper()}": str(value) for name, value in settings.items()}
+        services.append(start_service(redis_url, tmp_path, **environment))
+        return services[-1]
+
+    yield start_one
+    for service in services:
+        stop_service(service)
+
+
+def generate(service: Service) -> httpx.Response:
+    return service.http.post("/generate", json={"prompt": "a fox"})
+
+
+def store(service: Service, client: redis.Redis) -> str:
+    """A job that ended with one picture of a kilobyte."""
+    job_id: str = service.submit()["id"]
+    claim(client)
+    image = StoredImage(
+        key=f"{job_id}/e-0.png", seed=1, width=8, height=8, content_type="image/png", size_bytes=1000, sha256=""
+    )
+    local_image_store(service.data_dir / "images").put(image.key, KILOBYTE)
+    images = stored_images.dump_json([image]).decode()
+    finish(client, job_id, "finished", "images", images, "stored_bytes", "1000")
+    return job_id
+
+
+def kept(service: Service, job_ids: list[str]) -> list[str]:
+    return [job_id for job_id in job_ids if service.http.get(f"/jobs/{job_id}").status_code == 200]
+
+
+def make_older(client: redis.Redis, job_ids: list[str]) -> None:
+    for job_id in job_ids:
+        client.hset(keys.JOB_PREFIX + job_id, "ended_at", "2001-01-01T00:00:00.000000Z")
+
+
+def assert_full(answer: httpx.Response) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_with_a_full_disk_no_job_is_taken_and_everything_else_goes_on(start: StartService, client: redis.Redis) -> None:
+    service = start(min_free_bytes=0)
+    job_id = store(service, client)
+    full = start(min_free_bytes=2**60)
+    assert_full(generate(full))
+    assert full.http.get(f"/jobs/{job_id}").json()["status"] == "succeeded"
+    assert full.http.get(f"/images/{job_id}/0.png").content == KILOBYTE
+    ready = full.http.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert ready.json()["store"] == "full, no new jobs"
+    assert generate(service).status_code == 202
+
+
+def test_a_full_disk_that_is_no_longer_full_is_noticed(tmp_path: Path, redis_url: str) -> None:
+    poor, rich = sorted((tmp_path, Path("/dev")), key=lambda path: shutil.disk_usage(path).free)
+    between = (shutil.disk_usage(poor).free + shutil.disk_usage(rich).free) // 2
+    folder = tmp_path / "folder"
+
+    async def check() -> None:
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+            room = StoreRoom(client, folder, between, None)
+            folder.symlink_to(poor)
+            assert await room.refusal()
+            folder.unlink()
+            folder.symlink_to(rich)
+            assert await room.refusal()  # looked at a moment ago
+            await asyncio.sleep(1.1)
+            assert await room.refusal() is None
+
+    asyncio.run(check())
+
+
+def test_above_the_limit_the_results_that_ended_first_go(start: StartService, client: redis.Redis) -> None:
+    service = start(minimum_retention_seconds=0)
+    jobs = [store(service, client) for _ in range(20)]
+    assert kept(service, jobs) == jobs
+    stop_service(service)
+    service = start(minimum_retention_seconds=0, store_limit_bytes=10_000)
+    wait_until(lambda: client.get(keys.STORED_BYTES) == "9000")
+    assert kept(service, jobs) == jobs[-9:]
+    assert {path.name for path in (service.data_dir / "images").iterdir()} - {"check", "redis"} == set(jobs[-9:])
+    assert client.zcard(keys.EXPIRING) == 9
+
+
+def test_young_results_stay_and_no_job_is_taken_until_they_have_aged(start: StartService, client: redis.Redis) -> None:
+    service = start(store_limit_bytes=5_000, minimum_retention_seconds=300)
+    jobs = [store(service, client) for _ in range(5)]
+    answer = wait_until(lambda: (answer := generate(service)).status_code == 507 and answer)
+    assert_full(answer)
+    assert service.http.get("/readyz").json()["store"] == "full, no new jobs"
+    make_older(client, jobs[1:2])
+    wait_until(lambda: kept(service, jobs) == [jobs[0], *jobs[2:]])
+    wait_until(lambda: generate(service).status_code == 202)
+    assert service.http.get("/readyz").json()["store"] == "ok"
+
+
+def test_room_is_made_for_a_worker_that_asks_for_more_than_is_kept_free(
+    start: StartService, client: redis.Redis
+) -> None:
+    service = start(store_limit_bytes=10_000)
+    jobs = [store(service, client) for _ in range(8)]
+    client.set(keys.ROOM_WANTED, 5_000)
+    wait_until(lambda: generate(service).status_code == 507)
+    make_older(client, jobs)
+    wait_until(lambda: generate(service).status_code == 202)
+    assert kept(service, jobs) == jobs[-5:]
+    assert not client.exists(keys.ROOM_WANTED)
