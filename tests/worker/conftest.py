@@ -49,9 +49,9 @@ def line(client: redis.Redis) -> Line:
 @pytest.fixture
 def previews(client: redis.Redis) -> Iterator[Previews]:
     """Listens from the beginning; called, it waits for so many messages."""
-    with client.pubsub(ignore_subscribe_messages=True) as channel:
+    with client.pubsub() as channel:
         channel.subscribe("darkroom:previews")
-        wait_until(lambda: client.pubsub_numsub("darkroom:previews")[0][1] == 1)
+        wait_until(lambda: (channel.get_message(timeout=1) or {}).get("type") == "subscribe")
 
         def next_ones(count: int) -> list[str]:
             return [wait_until(lambda: channel.get_message(timeout=1), 20)["data"] for _ in range(count)]
