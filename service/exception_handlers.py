@@ -10,8 +10,8 @@ import redis.exceptions
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
 from contract.errors import ParametersRefused, Refusal, StoreError
 from service.errors import QueueUnavailable, ServiceError, StoreUnavailable, ValidationFailed
@@ -44,6 +44,7 @@ def install_exception_handlers(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_http_exception)
     app.exception_handler(redis.exceptions.RedisError)(_redis_error)
     app.exception_handler(StoreError)(_store_error)
+    app.exception_handler(ClientDisconnect)(_client_gone)
     app.exception_handler(Exception)(_unforeseen)
 
 
@@ -79,6 +80,11 @@ async def _redis_error(_: Request, error: Exception) -> JSONResponse:
 async def _store_error(_: Request, error: Exception) -> JSONResponse:
     log.warning("the image store does not answer: %s", error)
     return problem(StoreUnavailable("The image store does not answer."))
+
+
+async def _client_gone(_: Request, _error: Exception) -> Response:
+    # Before its request was whole, so nothing was done; and nobody is there to read why.
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _unforeseen(_: Request, error: Exception) -> JSONResponse:

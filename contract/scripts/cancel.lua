@@ -4,8 +4,9 @@ local id, owner = ARGV[1], ARGV[2]
 local status = owner_of(id) == owner and redis.call('HGET', job_key(id), 'status')
 if status == 'queued' then
   leave_line(id)
-  end_job(id, 'canceled', now())
+  move_up(owner)
   promote()
+  end_job(id, 'canceled', now())
 elseif status == 'started' then
   redis.call('HSET', job_key(id), 'cancel_requested', '1')
 end

@@ -19,7 +19,9 @@ local function next_queued()
         redis.call('SET', VIRTUAL_TIME, string.format('%.0f', highest))
         return id
       end
-      fail(id, 'deadline_exceeded', too_late(id), time)
+      fail_overdue({ id }, time)
+      -- And all others at once, so that owners with many of them do not move up once for each.
+      fail_overdue(overdue(time, -1), time)
     end
   end
 end

@@ -71,6 +71,24 @@ local function leave_line(id)
   end
 end
 
+-- Where jobs of an owner left the line without a turn, those behind them move up, as if they had never been there, but
+-- into no turn that has passed. The caller promotes.
+local function move_up(owner)
+  local previous = tonumber(redis.call('GET', VIRTUAL_TIME) or 0)
+  local virtual_time, line = previous, LINE_PREFIX .. owner
+  local queued = redis.call('ZRANGE', line, 0, -1, 'WITHSCORES')
+  for index = 1, #queued, 2 do
+    local id, score = queued[index], tonumber(queued[index + 1])
+    local cost = redis.call('HGET', job_key(id), 'cost')
+    previous = math.min(score, math.max(virtual_time, previous) + (cost or 0))
+    if cost and previous < score then
+      redis.call('ZADD', line, previous, id)
+      redis.call('ZADD', WAITING, 'XX', previous, id)
+      redis.call('HSET', job_key(id), 'score', string.format('%.0f', previous))
+    end
+  end
+end
+
 local function queue_length()
   return redis.call('ZCARD', WAITING) + redis.call('LLEN', QUEUE)
 end
@@ -184,6 +202,31 @@ end
 local function too_late(id)
   return 'The job was not done within ' .. redis.call('HGET', job_key(id), 'deadline_seconds')
     .. ' seconds of its submission.'
+end
+
+-- Jobs in line whose deadline is over. A running one is its worker's to end.
+local function overdue(time, most)
+  local ids = {}
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', time, 'LIMIT', 0, most)) do
+    local status = redis.call('HGET', job_key(id), 'status')
+    if status == 'queued' then
+      ids[#ids + 1] = id
+    elseif status ~= 'started' then
+      redis.call('ZREM', DEADLINES, id)
+    end
+  end
+  return ids
+end
+
+local function fail_overdue(ids, time)
+  local owners = {}
+  for _, id in ipairs(ids) do
+    leave_line(id)
+    fail(id, 'deadline_exceeded', too_late(id), time)
+    owners[owner_of(id)] = true
+  end
+  for owner in pairs(owners) do move_up(owner) end
+  promote()
 end
 
 -- A tool may have deleted the hash of a job that is in line or running.

@@ -20,12 +20,15 @@ local function earlier()
   return { first_id == id and 'accepted' or 'replayed', first_id, job }
 end
 
--- Seconds until the owner's next job is taken, or any.
-local function until_room(line)
-  local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
-  local cost = first[1] and cost_until(first[1], first[2]) or 0
-  if first[1] then cost = cost - tonumber(redis.call('HGET', job_key(first[1]), 'cost') or 0) end
+-- Seconds until the workers have come to the end of that much work, and take a job.
+local function until_room(cost)
   return string.format('%.3f', seconds_until_done(cost, time) or UNKNOWN_WAIT_SECONDS)
+end
+
+local function cost_before_first_of(line)
+  local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
+  if not first[1] then return 0 end
+  return cost_until(first[1], first[2]) - tonumber(redis.call('HGET', job_key(first[1]), 'cost') or 0)
 end
 
 -- Generic cell rate algorithm: one value, the time at which the allowance is whole again. A minute's worth may come at once.
@@ -40,9 +43,9 @@ local function refusal()
   if ask.no_room then return { 'storage_full' } end
   local line = LINE_PREFIX .. owner
   if ask.owner_max_queued and redis.call('ZCARD', line) >= ask.owner_max_queued then
-    return { 'owner_queue_full', until_room(line) }
+    return { 'owner_queue_full', until_room(cost_before_first_of(line)) }
   end
-  if queue_length() >= ask.max_queued then return { 'queue_full', until_room(WAITING) } end
+  if queue_length() >= ask.max_queued then return { 'queue_full', until_room(0) } end
 end
 
 local before = earlier()

@@ -1,6 +1,7 @@
 """The real service, as a process, on the real Valkey."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,14 +63,15 @@ def _alive(service: Service) -> bool:
         return False
 
 
-def _database(valkey_socket: Path) -> str:
+def database(valkey_socket: Path) -> str:
+    """The address of the one that the tests of the service share."""
     # Not the one of the other tests: the service's housekeeping would reap there too.
     return f"unix://{valkey_socket}?db=1"
 
 
 @pytest.fixture
 def redis_url(valkey_socket: Path) -> Iterator[str]:
-    url = _database(valkey_socket)
+    url = database(valkey_socket)
     yield url
     with redis.Redis.from_url(url) as client:
         client.flushdb()
@@ -77,7 +79,7 @@ def redis_url(valkey_socket: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_service(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = start_service(_database(valkey_socket), tmp_path_factory.mktemp("service"))
+    service = start_service(database(valkey_socket), tmp_path_factory.mktemp("service"))
     yield service
     stop_service(service)
 
@@ -86,3 +88,17 @@ def shared_service(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory
 def service(shared_service: Service, redis_url: str) -> Service:  # noqa: ARG001
     """One process for all tests, with an empty queue for each."""
     return shared_service
+
+
+@pytest.fixture
+def stub_worker(service: Service, redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The real worker around a stub pipeline, ready to take the service's jobs."""
+    variables = {"REDIS_URL": redis_url, "DATA_DIR": str(service.data_dir), "WORKER_NAME": "w"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.stub_worker"],
+        cwd=ROOT,
+        env=os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()},
+    )
+    wait_until(lambda: [each["state"] for each in service.http.get("/readyz").json()["workers"]] == ["ready"], 30)
+    yield process
+    end(process, signal.SIGKILL)
