@@ -48,7 +48,7 @@ class Filter:
         parts = {
             "statuses": [rq[status] for status in self.statuses],
             "model": self.model,
-            "labels": dict(self.labels),
+            "labels": self.labels,
         }
         return json.dumps({name: part for name, part in parts.items() if part})
 

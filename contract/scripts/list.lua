@@ -1,6 +1,6 @@
 -- Jobs of an owner, newest first.
 -- ARGV: owner, the number in the owner's sequence before which to look, how many at most, the filter as JSON: RQ statuses,
--- a model, labels, each if asked for.
+-- a model, pairs of a label's name and value, each if asked for.
 -- Returns the number to go on before, nil at the end, and for each job: id, record. Fewer than asked for where many do
 -- not match: the rest is found by going on.
 local owner, before, limit, filter = ARGV[1], ARGV[2], tonumber(ARGV[3]), cjson.decode(ARGV[4])
@@ -17,8 +17,8 @@ local function matches(id)
   if filter.model and filter.model ~= job[2] then return false end
   if filter.labels then
     local labels = cjson.decode(job[3] or '{}')
-    for name, value in pairs(filter.labels) do
-      if labels[name] ~= value then return false end
+    for _, pair in ipairs(filter.labels) do
+      if labels[pair[1]] ~= pair[2] then return false end
     end
   end
   return true

@@ -17,6 +17,8 @@ from service.owners import Owner
 from service.routes.problems import problem_responses
 
 PING_SECONDS = 15.0
+_LOOK_AGAIN_SECONDS = 1.0
+"""After Redis did not answer."""
 _RETRY_MILLISECONDS = 1000
 
 router = APIRouter()
@@ -48,7 +50,8 @@ async def get_job_events(
     history = await parts.queue.history(job_id, owner, after)
     if history.job.status.ended and after >= history.last:
         return Response(status_code=204)
-    stream = _Stream(parts, owner, job_id, after)
+    # A Redis that crashed may have lost the last second: a client can know of more than there is.
+    stream = _Stream(parts, owner, job_id, min(after, history.last))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(stream.run(preview), headers=headers)
 
@@ -75,11 +78,12 @@ class _Stream:
         yield format_sse_event(retry=_RETRY_MILLISECONDS)
         with self._parts.events.listen(self._job_id, previews=previews) as feed:
             while not feed.closed:
+                patience = PING_SECONDS
                 try:
                     for event in await self._new_events(feed):
                         yield await self._render(event)
                 except RedisError:
-                    feed.behind = True  # once Redis is back, or with the next ping
+                    feed.behind, patience = True, _LOOK_AGAIN_SECONDS
                 except (JobNotFound, JobExpired):
                     return
                 if self._over:
@@ -87,7 +91,7 @@ class _Stream:
                 shown = feed.take_preview()
                 if shown:
                     yield format_sse_event(event="preview", data_str=shown)
-                if not await feed.wait(PING_SECONDS):
+                if not await feed.wait(patience):
                     feed.behind = True
                     yield KEEPALIVE_COMMENT
 

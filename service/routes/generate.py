@@ -47,6 +47,8 @@ def _refused(error: ValidationError) -> InvalidJson | ValidationFailed:
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
+    if location[-1:] == ("[key]",):  # pydantic's way to say that it is the name of the field, not its value
+        location = location[:-1]
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
