@@ -10,7 +10,7 @@ import uvicorn
 from contract.errors import DarkroomError, SettingsError
 from contract.settings import read_settings
 from service.app import create_app
-from service.job_events import JobEvents
+from service.jobs.job_events import JobEvents
 from service.settings import ServiceSettings
 
 _SHUTDOWN_SECONDS = 5

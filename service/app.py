@@ -10,22 +10,22 @@ from starlette.staticfiles import StaticFiles
 
 from contract.image_store import local_image_store
 from contract.model_catalog import read_model_catalog
-from service.api_keys import ApiKeys
+from service.access.api_keys import ApiKeys
+from service.access.secret_file import derived_key, read_secret
+from service.access.signed_urls import SignedUrls
+from service.access.web_page_guard import WebPageGuard
 from service.dependencies import Parts
 from service.exception_handlers import install_exception_handlers
-from service.housekeeping import Housekeeping
-from service.image_variants import ImageVariants
-from service.job_events import JobEvents
-from service.job_queue import JobQueue
+from service.housekeeping.chores import Housekeeping
+from service.housekeeping.store_room import StoreRoom
+from service.jobs.job_events import JobEvents
+from service.jobs.job_queue import JobQueue
+from service.jobs.submission import Submission
+from service.pictures.image_variants import ImageVariants
 from service.redis_client import connect
 from service.routes import docs, generate, health, images, job_list, jobs, models
 from service.routes import events as event_routes
-from service.secret_file import derived_key, read_secret
-from service.security import WebPageGuard
 from service.settings import ServiceSettings
-from service.signed_urls import SignedUrls
-from service.store_room import StoreRoom
-from service.submission import Submission
 
 _STATIC = Path(__file__).parent / "static"
 

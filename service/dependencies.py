@@ -9,15 +9,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contract.image_store import ImageStore
 from contract.model_catalog import ModelCatalog
-from service.api_keys import ApiKeys
+from service.access.api_keys import ApiKeys
+from service.access.owners import ANONYMOUS, Owner
+from service.access.signed_urls import SignedUrls
 from service.errors import Unauthorized
-from service.image_variants import ImageVariants
-from service.job_events import JobEvents
-from service.job_queue import JobQueue
-from service.owners import ANONYMOUS, Owner
-from service.signed_urls import SignedUrls
-from service.store_room import StoreRoom
-from service.submission import Submission
+from service.housekeeping.store_room import StoreRoom
+from service.jobs.job_events import JobEvents
+from service.jobs.job_queue import JobQueue
+from service.jobs.submission import Submission
+from service.pictures.image_variants import ImageVariants
 
 
 @dataclass(frozen=True)

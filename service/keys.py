@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from contract.errors import SettingsError
-from service.key_file import ApiKey, KeyFile, KeyLimits, hash_of, locked, read_key_file, write_key_file
+from service.access.key_file import ApiKey, KeyFile, KeyLimits, hash_of, locked, read_key_file, write_key_file
 from service.settings import KeysSettings
 
 

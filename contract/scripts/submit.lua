@@ -1,5 +1,5 @@
 -- Puts a new job in line, or says why not; all bounds are judged in the same step.
--- ARGV: the submission as JSON, see service/job_queue.py.
+-- ARGV: the submission as JSON, see service/jobs/submission.py.
 -- Returns what came of it, and:
 --   accepted, replayed    the record, then the allowance left and the seconds until it is whole, where there is one
 --   other_request, gone, storage_full   nothing

@@ -10,10 +10,10 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
 
 from contract.errors import Refusal
+from service.access.owners import Owner
 from service.dependencies import Parts, WithOwner, WithParts
 from service.errors import JobExpired, JobNotFound, ValidationFailed
-from service.job_events import Event, Feed
-from service.owners import Owner
+from service.jobs.job_events import Event, Feed
 from service.routes.problems import problem_responses
 
 PING_SECONDS = 15.0

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from contract.errors import Refusal
 from contract.job import Job
 from contract.parameters import JobRequest, highest_seed
-from service.allowance import rate_limit_headers
 from service.dependencies import WithOwner, WithParts
 from service.errors import BodyTooLarge, InvalidJson, UnsupportedMediaType, ValidationFailed
-from service.idempotency import MAX_KEY_LENGTH, IdempotencyKey
-from service.preferences import MAX_WAIT_SECONDS, PreferredWait
+from service.headers.allowance import rate_limit_headers
+from service.headers.idempotency import MAX_KEY_LENGTH, IdempotencyKey
+from service.headers.preferences import MAX_WAIT_SECONDS, PreferredWait
 from service.routes.problems import problem_responses
 
 MAX_BODY_BYTES = 64 * 1024

@@ -11,13 +11,13 @@ from pydantic import BeforeValidator
 from contract.image_file import CONTENT_TYPES
 from contract.job import StoredImage
 from contract.parameters import OutputFormat
-from service.byte_ranges import ByteRange
-from service.conditions import Conditions, WithConditions
-from service.content_negotiation import preferred_format
+from service.access.owners import Owner
 from service.dependencies import Parts, WithParts, WithViewer
 from service.errors import ImageNotFound
-from service.owners import Owner
-from service.representation import Representation, ThumbnailWidth, represent, stored_format
+from service.headers.byte_ranges import ByteRange
+from service.headers.conditions import Conditions, WithConditions
+from service.headers.content_negotiation import preferred_format
+from service.pictures.representation import Representation, ThumbnailWidth, represent, stored_format
 from service.routes.problems import problem_responses
 
 router = APIRouter()

@@ -14,7 +14,7 @@ from contract.job import Job, JobStatus
 from contract.parameters import MAX_LABELS
 from service.dependencies import WithOwner, WithParts
 from service.errors import ValidationFailed
-from service.job_queue import Filter
+from service.jobs.job_queue import Filter
 from service.routes.problems import problem_responses
 
 MAX_LIMIT = 100

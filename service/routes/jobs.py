@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from contract.job import Job
 from service.dependencies import WithOwner, WithParts
-from service.preferences import MAX_WAIT_SECONDS
+from service.headers.preferences import MAX_WAIT_SECONDS
 from service.routes.problems import problem_responses
 
 router = APIRouter()

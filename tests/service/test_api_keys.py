@@ -16,11 +16,11 @@ import redis
 from contract import scripts
 from contract.errors import SettingsError
 from contract.worker_state import WorkerState
-from service import api_keys
-from service.api_keys import ApiKeys
-from service.key_file import KeyLimits, hash_of
+from service.access import api_keys
+from service.access.api_keys import ApiKeys
+from service.access.key_file import KeyLimits, hash_of
+from service.access.owners import Owner
 from service.keys import add, revoke
-from service.owners import Owner
 from tests.conftest import ROOT, wait_until
 from tests.service.conftest import Service, start_service, stop_service
 

@@ -1,4 +1,4 @@
-from service.bytes_cache import BytesCache
+from service.pictures.bytes_cache import BytesCache
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:

@@ -17,7 +17,7 @@ import redis
 from contract import keys, scripts
 from contract.parameters import JobRequest
 from darkroom import valkey
-from service.idempotency import fingerprint
+from service.headers.idempotency import fingerprint
 from tests.conftest import end, wait_until
 from tests.contract.test_scripts import Line
 from tests.service.conftest import Service, start_service, stop_service

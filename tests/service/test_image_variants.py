@@ -16,8 +16,8 @@ from contract.image_file import CONTENT_TYPES, encode_pixels
 from contract.image_store import local_image_store
 from contract.job import Job, StoredImage
 from contract.parameters import OutputFormat
-from service.image_variants import ImageVariants
-from service.representation import ThumbnailWidth, represent
+from service.pictures.image_variants import ImageVariants
+from service.pictures.representation import ThumbnailWidth, represent
 from tests.service.conftest import Service
 from tests.service.pictures import Picture, drawing, encoded, keep, opened
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from service.api_keys import ApiKeys
-from service.key_file import KeyLimits
+from service.access.api_keys import ApiKeys
+from service.access.key_file import KeyLimits
+from service.access.owners import Owner
 from service.keys import KeysRefused, add
-from service.owners import Owner
 from tests.conftest import ROOT
 
 ADD_TWENTY = """
 import sys
 from pathlib import Path
-from service.key_file import KeyLimits
+from service.access.key_file import KeyLimits
 from service.keys import add
 for number in range(20):
     print(add(Path(sys.argv[1]), f"{sys.argv[2]}-{number}", KeyLimits()))

@@ -15,7 +15,7 @@ import redis.asyncio
 from contract import keys, scripts
 from contract.image_store import local_image_store
 from contract.job import StoredImage, stored_images
-from service.orphans import MARK, Orphans
+from service.housekeeping.orphans import MARK, Orphans
 from tests.conftest import wait_until
 from tests.contract.test_scripts import Line
 from tests.service.conftest import start_service, stop_service

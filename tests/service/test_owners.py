@@ -8,7 +8,7 @@ import httpx
 import pytest
 import redis
 
-from service.key_file import KeyLimits
+from service.access.key_file import KeyLimits
 from service.keys import add, revoke
 from tests.conftest import wait_until
 from tests.service.conftest import Service, start_service, stop_service

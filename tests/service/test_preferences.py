@@ -8,7 +8,7 @@ import pytest
 import redis
 from starlette.requests import Request
 
-from service.preferences import preferred_wait
+from service.headers.preferences import preferred_wait
 from tests.conftest import wait_until
 from tests.service.conftest import Service
 from tests.service.test_jobs import claim, finish

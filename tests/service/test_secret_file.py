@@ -6,7 +6,7 @@ from threading import Barrier
 import pytest
 
 from contract.errors import SettingsError
-from service.secret_file import derived_key, read_secret
+from service.access.secret_file import derived_key, read_secret
 from service.settings import ServiceSettings
 
 

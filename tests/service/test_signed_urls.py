@@ -3,7 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from service.signed_urls import SignedUrls
+from service.access.signed_urls import SignedUrls
 
 JOB = "0123456789abcdef" * 2
 PATH = f"/images/{JOB}/0.png"

@@ -13,7 +13,7 @@ import redis.asyncio
 from contract import keys
 from contract.image_store import local_image_store
 from contract.job import StoredImage, stored_images
-from service.store_room import StoreRoom
+from service.housekeeping.store_room import StoreRoom
 from tests.conftest import wait_until
 from tests.service.conftest import Service, start_service, stop_service
 from tests.service.test_jobs import claim, finish

@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.errors import SettingsError
-from service.owners import ANONYMOUS, Owner
+from service.access.owners import ANONYMOUS, Owner
 
 
 def _not_everybody(name: str) -> str:

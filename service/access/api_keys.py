@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from contract.errors import SettingsError
-from service.key_file import hash_of, read_key_file
-from service.owners import Owner
+from service.access.key_file import hash_of, read_key_file
+from service.access.owners import Owner
 
 log = logging.getLogger("darkroom.service")
 

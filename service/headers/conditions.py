@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from service.byte_ranges import ByteRange, read_range
+from service.headers.byte_ranges import ByteRange, read_range
 
 _ENTITY_TAG = re.compile(r'"[^"]*"')
 

@@ -16,7 +16,7 @@ from contract import scripts
 from contract.errors import Refusal
 from contract.job import Job, Sign, job_from_record
 from contract.parameters import GenerationParameters, JobRequest
-from service.allowance import Allowance, rate_limit_headers
+from service.access.owners import Owner
 from service.errors import (
     IdempotencyKeyReused,
     JobExpired,
@@ -27,10 +27,10 @@ from service.errors import (
     TooManyQueuedJobs,
     ValidationFailed,
 )
-from service.idempotency import digest, fingerprint
-from service.owners import Owner
+from service.headers.allowance import Allowance, rate_limit_headers
+from service.headers.idempotency import digest, fingerprint
+from service.housekeeping.store_room import StoreRoom
 from service.settings import ServiceSettings
-from service.store_room import StoreRoom
 
 _MAX_RETRY_AFTER_SECONDS = 600
 

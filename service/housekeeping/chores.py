@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from contract import keys, scripts
 from contract.errors import StoreError
 from contract.image_store import ImageStore
-from service.orphans import Orphans
-from service.retention import Retention
+from service.housekeeping.orphans import Orphans
+from service.housekeeping.retention import Retention
 from service.settings import ServiceSettings
 
 log = logging.getLogger("darkroom.service")

@@ -14,9 +14,9 @@ import redis.asyncio
 from contract import keys, scripts
 from contract.image_store import ImageStore
 from contract.job import FROM_RQ, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
+from service.access.owners import Owner
 from service.errors import JobExpired, JobNotEnded, JobNotFound
-from service.job_events import Event, JobEvents
-from service.owners import Owner
+from service.jobs.job_events import Event, JobEvents
 
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 _RECHECK_SECONDS = 5.0

@@ -12,9 +12,9 @@ from PIL import Image
 from contract.image_file import encode_pixels
 from contract.image_store import ImageStore
 from contract.parameters import MAX_SIDE
-from service.bytes_cache import BytesCache
 from service.errors import ImageNotFound, ImageUnreadable
-from service.representation import Representation, stored_format
+from service.pictures.bytes_cache import BytesCache
+from service.pictures.representation import Representation, stored_format
 
 log = logging.getLogger("darkroom.service")
 

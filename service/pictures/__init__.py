@@ -1,0 +1,1 @@
+"""Pictures in other formats and sizes than they are stored in."""
