@@ -156,7 +156,8 @@ end
 local function eta(id, owner, status)
   local time, seconds = now(), nil
   if status == 'queued' then
-    seconds = seconds_until_done(cost_until(id, redis.call('ZSCORE', LINE_PREFIX .. owner, id)), time)
+    local score = redis.call('ZSCORE', LINE_PREFIX .. owner, id)  -- none where a tool called the job queued
+    seconds = score and seconds_until_done(cost_until(id, score), time)
   elseif status == 'started' then
     seconds = seconds_left(id, time)
   end
