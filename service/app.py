@@ -1,6 +1,8 @@
 """Assembles the app. Defines no route and holds no logic of its own."""
 
 import asyncio
+import logging
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +29,8 @@ from service.routes import docs, generate, health, images, job_list, jobs, model
 from service.routes import events as event_routes
 from service.settings import ServiceSettings
 
+log = logging.getLogger("darkroom.service")
+
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -44,6 +48,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(events.run()), asyncio.create_task(housekeeping.run())]
+        for task in tasks:
+            task.add_done_callback(_end_process)
         yield
         for task in tasks:
             task.cancel()
@@ -79,3 +85,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app
+
+
+def _end_process(task: asyncio.Task[None]) -> None:
+    """What never ends has failed: better a process that is started anew than one that looks well and hears nothing."""
+    if not task.cancelled():
+        log.critical("the service cannot go on", exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 
@@ -95,3 +96,15 @@ def test_after_such_an_error_the_clients_next_request_is_not_lost(service: Servi
     for _ in range(50):
         assert service.http.get(f"/jobs/{job_id}").status_code == 500
         assert service.http.get("/livez").status_code == 200
+
+
+def test_a_service_that_can_hear_no_more_ends_so_that_another_is_started(
+    redis_url: str, tmp_path: Path, client: redis.Redis
+) -> None:
+    service = start_service(redis_url, tmp_path)
+    job_id = service.submit()["id"]
+    with httpx.stream("GET", f"{service.url}/jobs/{job_id}/events", trust_env=False) as stream:
+        next(line for line in stream.iter_lines() if line == "id: 1")
+        client.publish("darkroom:events", f"{job_id} no event")
+        assert service.process.wait(10) is not None
+    service.http.close()
