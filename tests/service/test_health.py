@@ -104,7 +104,8 @@ def test_a_service_that_can_hear_no_more_ends_so_that_another_is_started(
     service = start_service(redis_url, tmp_path)
     job_id = service.submit()["id"]
     with httpx.stream("GET", f"{service.url}/jobs/{job_id}/events", trust_env=False) as stream:
-        next(line for line in stream.iter_lines() if line == "id: 1")
+        lines = stream.iter_lines()  # held: the stream closes with it
+        wait_until(lambda: next(lines) == "id: 1")
         client.publish("darkroom:events", f"{job_id} no event")
         assert service.process.wait(10) is not None
     service.http.close()
