@@ -1,10 +1,12 @@
 """POST /generate: takes a request, or says field by field why not."""
 
 import secrets
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
+from redis.exceptions import RedisError
 
 from contract.errors import Refusal
 from contract.job import Job
@@ -103,7 +105,8 @@ async def generate(
     if submitted.replayed:
         headers["Idempotent-Replayed"] = "true"
     if wait is not None:
-        job = await parts.queue.wait(job.id, owner, wait)
+        with suppress(RedisError):  # the job is in line all the same
+            job = await parts.queue.wait(job.id, owner, wait)
         if job.status.ended:
             headers["Preference-Applied"] = f"wait={wait}"
             return Response(job.model_dump_json(), 200, headers, "application/json")

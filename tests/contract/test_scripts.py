@@ -1,6 +1,5 @@
 """The atomic moves, on a real Valkey, as the service and the worker make them."""
 
-import json
 import re
 import time
 from datetime import UTC, datetime
@@ -14,24 +13,7 @@ from rq.registry import StartedJobRegistry
 
 from contract import keys, scripts
 from contract.job import FIELDS, FROM_RQ, Job, JobStatus, job_from_record
-from contract.parameters import GenerationParameters
-
-PARAMETERS = GenerationParameters(
-    prompt="a fox",
-    negative_prompt="",
-    model="pocket",
-    width=64,
-    height=64,
-    num_inference_steps=2,
-    guidance_scale=1.0,
-    num_images_per_prompt=1,
-    seed=1,
-    scheduler="DDIMScheduler",
-    output_format="png",
-)
-
-
-OWNER = "anonymous"
+from tests.submissions import OWNER, PARAMETERS, submission
 
 
 class Line:
@@ -45,20 +27,7 @@ class Line:
 
     def ask(self, job_id: str, **changes: Any) -> Any:
         """What submit.lua answers."""
-        ask = {
-            "id": job_id,
-            "owner": OWNER,
-            "model": PARAMETERS.model,
-            "parameters": PARAMETERS.model_dump_json(),
-            "labels": "{}",
-            "cost": 1,
-            "description": "a fox",
-            "timeout_seconds": 600,
-            "deadline_seconds": 3000,
-            "retention_seconds": 3600,
-            "max_queued": 10_000,
-        }
-        return self.run(scripts.SUBMIT, json.dumps(ask | changes))
+        return self.run(scripts.SUBMIT, submission(job_id, **changes))
 
     def submit(self, job_id: str, **changes: Any) -> Job:
         kind, first_id, record, *_ = self.ask(job_id, **changes)

@@ -14,6 +14,8 @@ import pytest
 import redis
 
 from tests.conftest import ROOT, end, free_port, wait_until
+from tests.service.event_stream import Connect, RawStream
+from tests.service.moves import Moves
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,22 @@ def stub_worker(service: Service, redis_url: str) -> Iterator[subprocess.Popen[b
     wait_until(lambda: [each["state"] for each in service.http.get("/readyz").json()["workers"]] == ["ready"], 30)
     yield process
     end(process, signal.SIGKILL)
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Makes raw connections, and closes them after the test."""
+    streams: list[RawStream] = []
+
+    def connect_one(http: httpx.Client, receive_buffer: int | None = None) -> RawStream:
+        streams.append(RawStream(http, receive_buffer))
+        return streams[-1]
+
+    yield connect_one
+    for stream in streams:
+        stream.vanish()
+
+
+@pytest.fixture
+def moves(client: redis.Redis) -> Moves:
+    return Moves(client)

@@ -3,7 +3,7 @@
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -72,3 +72,7 @@ class RawStream:
             return
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+
+Connect = Callable[..., RawStream]
+"""Of the fixture `connect`: makes raw connections."""

@@ -1,44 +1,11 @@
 """What happens to jobs without a request: a worker's moves and other owners' submits, by the real scripts."""
 
-import json
+from collections.abc import Callable
 from typing import Any
 
 import redis
 
 from contract import keys, scripts
-from contract.parameters import GenerationParameters
-
-PARAMETERS = GenerationParameters(
-    prompt="a fox",
-    negative_prompt="",
-    model="pocket",
-    width=64,
-    height=64,
-    num_inference_steps=2,
-    guidance_scale=1.0,
-    num_images_per_prompt=1,
-    seed=1,
-    scheduler="DDIM",
-    output_format="png",
-)
-
-
-def submission(job_id: str, **changes: Any) -> str:
-    """What submit.lua takes, without any owner's bounds."""
-    ask = {
-        "id": job_id,
-        "owner": "anonymous",
-        "model": PARAMETERS.model,
-        "parameters": PARAMETERS.model_dump_json(),
-        "labels": "{}",
-        "cost": 1,
-        "description": "a fox",
-        "timeout_seconds": 600,
-        "deadline_seconds": 3000,
-        "retention_seconds": 3600,
-        "max_queued": 10_000,
-    }
-    return json.dumps(ask | changes)
 
 
 def submit_all(client: redis.Redis, submissions: list[str]) -> None:
@@ -81,3 +48,21 @@ class Moves:
 
     def remove(self, job_id: str, client: redis.Redis | None = None) -> None:
         self._remove(args=[job_id, 0], client=client)
+
+
+def eventful(moves: Moves, job_id: str) -> list[Callable[[], Any]]:
+    """A job's life with a crash in it: ten events, of which the first is its submit."""
+    return [
+        moves.claim,
+        lambda: moves.progress(job_id, 1, 4),
+        lambda: moves.progress(job_id, 2, 4),
+        moves.crash,
+        moves.claim,
+        *(lambda step=step: moves.progress(job_id, step, 4) for step in (1, 2, 4)),
+        lambda: moves.finish(job_id),
+    ]
+
+
+def live(life: list[Callable[[], Any]]) -> None:
+    for move in life:
+        move()

@@ -13,17 +13,12 @@ from tests.service.conftest import Service, start_service, stop_service
 from tests.service.moves import Moves
 
 UNKNOWN = "0" * 32
-COUNTERS = {keys.SEQUENCE, keys.VIRTUAL_TIME, keys.PACE, keys.HOUSEKEEPING, keys.REAPER, keys.WORKERS, keys.QUEUES}
+COUNTERS = {keys.SEQUENCE, keys.VIRTUAL_TIME, keys.PACE, keys.STORE_MARK, keys.REAPER, keys.WORKERS, keys.QUEUES}
 """What stays, however many jobs there were."""
 
 
-@pytest.fixture
-def moves(client: redis.Redis) -> Moves:
-    return Moves(client)
-
-
 def kept(client: redis.Redis) -> set[str]:
-    return {str(key) for key in client.keys("*")} - COUNTERS
+    return {key for key in map(str, client.keys("*")) if not key.startswith(keys.HOUSEKEEPING)} - COUNTERS
 
 
 def succeed(service: Service, moves: Moves) -> str:

@@ -9,7 +9,8 @@ import redis
 from contract import keys
 from tests.conftest import wait_until
 from tests.service.conftest import Service
-from tests.service.moves import PARAMETERS, Moves, submission, submit_all
+from tests.service.moves import Moves, submit_all
+from tests.submissions import PARAMETERS, submission
 
 PROBLEM = "application/problem+json"
 

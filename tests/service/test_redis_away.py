@@ -166,6 +166,17 @@ def ended(service: Service, job_id: str) -> dict[str, Any] | None:
     return job if answer.status_code == 200 and job["completed_at"] else None
 
 
+def test_a_submit_that_waits_is_accepted_though_redis_goes(server: Server, service: Service) -> None:
+    with ThreadPoolExecutor() as pool:
+        headers = {"Prefer": "wait=20"}
+        waiting = pool.submit(
+            httpx.post, f"{service.url}/generate", json={"prompt": "a"}, headers=headers, timeout=30, trust_env=False
+        )
+        wait_until(lambda: service.http.get("/jobs").json()["jobs"])
+        server.leave(signal.SIGKILL)
+        assert (waiting.result().status_code, waiting.result().json()["status"]) == (202, "queued")
+
+
 def test_whoever_waits_is_answered_when_redis_goes(server: Server, service: Service) -> None:
     job_id = service.submit()["id"]
     with ThreadPoolExecutor() as pool:

@@ -13,7 +13,8 @@ import redis
 
 from contract.job import Job, JobStatus
 from tests.conftest import ROOT, end, wait_until
-from tests.contract.test_scripts import PARAMETERS, Line
+from tests.contract.test_scripts import Line
+from tests.submissions import PARAMETERS
 
 Start = Callable[..., subprocess.Popen[bytes]]
 Previews = Callable[[int], list[str]]

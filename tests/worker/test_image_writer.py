@@ -13,7 +13,8 @@ from contract import keys
 from contract.image_file import encode_image
 from contract.job import JobError, JobStatus, stored_images
 from tests.conftest import end, wait_until
-from tests.contract.test_scripts import PARAMETERS, Line
+from tests.contract.test_scripts import Line
+from tests.submissions import PARAMETERS
 from tests.worker.conftest import Start, reach, submit
 
 
