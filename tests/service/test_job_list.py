@@ -15,11 +15,6 @@ from tests.submissions import PARAMETERS, submission
 PROBLEM = "application/problem+json"
 
 
-@pytest.fixture
-def moves(client: redis.Redis) -> Moves:
-    return Moves(client)
-
-
 def job_id(number: int) -> str:
     return f"{number:032x}"
 
