@@ -32,10 +32,15 @@ class ContractSettings(BaseSettings):
     @classmethod
     def _keep_redis_closed(cls, url: str, info: ValidationInfo) -> str:
         try:
-            options = ConnectionPool.from_url(url).connection_kwargs
-        except ValueError:  # whose text may hold a piece of the password
-            reason = "is no redis://, rediss:// or unix:// URL; in a password @ : / ? # and % are percent-encoded"
+            pool = ConnectionPool.from_url(url)
+            pool.connection_class(**pool.connection_kwargs)  # which knows its options, and does not connect yet
+        except (ValueError, TypeError):  # whose text may hold a piece of the password
+            reason = (
+                "is no redis://, rediss:// or unix:// URL, or has an option that is none;"
+                " in a password @ : / ? # and % are percent-encoded"
+            )
             raise ValueError(reason) from None
+        options = pool.connection_kwargs
         # Without a host it is a socket, or the client's own default.
         if (
             is_loopback(options.get("host", "localhost"))

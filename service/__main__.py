@@ -10,6 +10,7 @@ import uvicorn
 from contract.errors import DarkroomError, SettingsError
 from contract.settings import read_settings
 from service.app import create_app
+from service.bounded_head import BoundedHeadProtocol
 from service.jobs.job_events import JobEvents
 from service.settings import ServiceSettings
 
@@ -31,7 +32,7 @@ def main() -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeadProtocol,
         access_log=False,
         log_config=None,
         server_header=False,

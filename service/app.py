@@ -63,6 +63,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
     )
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
     catalog = read_model_catalog(settings.models)

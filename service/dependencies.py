@@ -1,5 +1,6 @@
 """What the routes work with, made once by create_app and handed to each route by FastAPI."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -76,6 +77,19 @@ def _unauthorized(credentials: HTTPAuthorizationCredentials | None) -> Unauthori
 
 WithOwner = Annotated[Owner, Depends(_owner)]
 """Whoever asks; a stranger gets 401. As the first parameter of a route it is found out before the body is read."""
+
+InForce = Callable[[], bool]
+
+
+async def _in_force(parts: WithParts, credentials: _Credentials) -> InForce:
+    keys = parts.keys
+    if keys is None or credentials is None:
+        return lambda: keys is None
+    return lambda: keys.find(credentials.credentials) is not None
+
+
+WithInForce = Annotated[InForce, Depends(_in_force)]
+"""Whether the key that was shown still is in force: for an answer that goes on for long."""
 
 _Expires = Annotated[str | None, Query(description="of a `signed_url`")]
 _Signature = Annotated[str | None, Query(description="of a `signed_url`")]

@@ -6,6 +6,7 @@
     ├── OriginRefused           403 cross_origin_refused
     ├── JobNotFound             404 job_not_found
     ├── ImageNotFound           404 image_not_found
+    ├── BodyTooSlow             408 body_too_slow
     ├── JobNotEnded             409 job_not_ended
     ├── JobExpired              410 job_expired
     ├── BodyTooLarge            413 body_too_large
@@ -60,6 +61,17 @@ class Unauthorized(ServiceError):
         super().__init__(detail)
         reason = ', error="invalid_token"' if wrong_key else ""
         self.headers = {"WWW-Authenticate": f'Bearer realm="darkroom"{reason}'}
+
+
+class BodyTooSlow(ServiceError):
+    """Whoever sends a body bit by bit holds a connection; it is closed."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "body_too_slow"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"Connection": "close"}
 
 
 class BodyTooLarge(ServiceError):

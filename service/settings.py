@@ -26,7 +26,8 @@ class ServiceSettings(ContractSettings):
     allow_anonymous: bool = False
     """Listen on any address without keys, because something else protects it."""
     host: str = "127.0.0.1"
-    port: int = 8000
+    # The system takes any number, modulo 65536.
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
     allowed_hosts: str = ""
     """Comma-separated names, beside loopback, that a Host header may hold; `*` for any."""
     job_timeout_seconds: Annotated[int, Field(ge=1)] = 600

@@ -61,7 +61,7 @@ if ask.requests_per_minute then
     return { 'rate_exceeded', string.format('%.3f', whole + spacing - 60), 0, string.format('%.3f', whole) }
   end
   left, whole_in = remaining, string.format('%.3f', after - time)
-  redis.call('SET', RATE_PREFIX .. owner, string.format('%.6f', after), 'PX', math.ceil((after - time) * 1000))
+  redis.call('SET', RATE_PREFIX .. owner, string.format('%.6f', after), 'PX', math.max(1, math.ceil((after - time) * 1000)))
 end
 
 local line = LINE_PREFIX .. owner
@@ -75,7 +75,7 @@ redis.call('HSET', job_key(id), 'status', 'queued', 'origin', QUEUE_NAME, 'data'
   'timeout', ask.timeout_seconds, 'deadline', string.format('%.6f', deadline), 'deadline_at', iso(deadline),
   'deadline_seconds', ask.deadline_seconds, 'result_ttl', ask.retention_seconds, 'failure_ttl', ask.retention_seconds)
 redis.call('SADD', QUEUES, QUEUE)
-redis.call('ZADD', JOBS_PREFIX .. owner, redis.call('INCR', SEQUENCE), id)
+redis.call('ZADD', JOBS_PREFIX .. owner, redis.call('HINCRBY', SEQUENCES, owner, 1), id)
 redis.call('ZADD', DEADLINES, deadline, id)
 if key_of_request then redis.call('SET', key_of_request, ask.fingerprint .. ' ' .. id, 'EX', IDEMPOTENCY_SECONDS) end
 tell(id, 'queued', '')

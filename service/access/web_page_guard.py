@@ -38,7 +38,7 @@ class WebPageGuard:
         if method in _SAFE_METHODS:
             return None
         origin = headers.get("origin")
-        same_origin = origin is None or urlsplit(origin).netloc.lower() == host.lower()
+        same_origin = origin is None or _authority(origin) == host.lower()
         if not same_origin or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return OriginRefused("A web page of another origin must not send this request.")
         return None
@@ -46,6 +46,14 @@ class WebPageGuard:
     def _allowed(self, host: str) -> bool:
         name = _host_name(host)
         return "*" in self.allowed_hosts or name in self.allowed_hosts or is_loopback(name)
+
+
+def _authority(origin: str) -> str:
+    """The host and port of an Origin header; empty, which is no Host, where it is malformed."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _host_name(host: str) -> str:

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from contract.errors import Refusal
 from service.access.owners import Owner
-from service.dependencies import Parts, WithOwner, WithParts
+from service.dependencies import InForce, Parts, WithInForce, WithOwner, WithParts
 from service.errors import JobExpired, JobNotFound, ValidationFailed
 from service.jobs.job_events import Event, Feed
 from service.routes.problems import problem_responses
@@ -39,7 +39,12 @@ Preview = Annotated[bool, Query(description="show the picture as it comes out of
     },
 )
 async def get_job_events(
-    job_id: str, owner: WithOwner, parts: WithParts, last_event_id: LastEventId = None, preview: Preview = False
+    job_id: str,
+    owner: WithOwner,
+    parts: WithParts,
+    in_force: WithInForce,
+    last_event_id: LastEventId = None,
+    preview: Preview = False,
 ) -> Response:
     """`queued`, `running`, `progress`, and at the end `succeeded`, `failed` or `canceled` with the whole job.
 
@@ -53,7 +58,7 @@ async def get_job_events(
     # A Redis that crashed may have lost the last second: a client can know of more than there is.
     stream = _Stream(parts, owner, job_id, min(after, history.last))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(stream.run(preview), headers=headers)
+    return EventSourceResponse(stream.run(preview, in_force), headers=headers)
 
 
 def _number(last_event_id: str | None) -> int:
@@ -74,10 +79,10 @@ class _Stream:
         self._last = after
         self._over = False
 
-    async def run(self, previews: bool) -> AsyncIterator[bytes]:
+    async def run(self, previews: bool, in_force: InForce) -> AsyncIterator[bytes]:
         yield format_sse_event(retry=_RETRY_MILLISECONDS)
         with self._parts.events.listen(self._job_id, previews=previews) as feed:
-            while not feed.closed:
+            while not feed.closed and in_force():
                 patience = PING_SECONDS
                 try:
                     for event in await self._new_events(feed):

@@ -1,5 +1,6 @@
 """POST /generate: takes a request, or says field by field why not."""
 
+import asyncio
 import secrets
 from contextlib import suppress
 from typing import Annotated, Any
@@ -12,13 +13,14 @@ from contract.errors import Refusal
 from contract.job import Job
 from contract.parameters import JobRequest, highest_seed
 from service.dependencies import WithOwner, WithParts
-from service.errors import BodyTooLarge, InvalidJson, UnsupportedMediaType, ValidationFailed
+from service.errors import BodyTooLarge, BodyTooSlow, InvalidJson, UnsupportedMediaType, ValidationFailed
 from service.headers.allowance import rate_limit_headers
 from service.headers.idempotency import MAX_KEY_LENGTH, IdempotencyKey
 from service.headers.preferences import MAX_WAIT_SECONDS, PreferredWait
 from service.routes.problems import problem_responses
 
 MAX_BODY_BYTES = 64 * 1024
+BODY_SECONDS = 30.0
 
 router = APIRouter()
 
@@ -28,15 +30,24 @@ async def job_request(request: Request) -> JobRequest:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("The Content-Type must be application/json.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _body(request)
+    except TimeoutError:
+        raise BodyTooSlow(f"The body must have come within {BODY_SECONDS:.0f} seconds.") from None
+    try:
+        return JobRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise _refused(error) from None
+
+
+async def _body(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"The body must be at most {MAX_BODY_BYTES} bytes.")
-    try:
-        return JobRequest.model_validate_json(bytes(body))
-    except ValidationError as error:
-        raise _refused(error) from None
+    return bytes(body)
 
 
 def _refused(error: ValidationError) -> InvalidJson | ValidationFailed:
@@ -85,7 +96,7 @@ _EXTRA: dict[str, Any] = {
     responses={
         200: {"model": Job, "description": "Waited for, as `Prefer: wait=` asked, and ended."},
         202: {"model": Job, "description": "In line, or made earlier by the same Idempotency-Key."},
-        **problem_responses(400, 401, 403, 410, 413, 415, 421, 422, 429, 503, 507),
+        **problem_responses(400, 401, 403, 408, 410, 413, 415, 421, 422, 429, 503, 507),
     },
     openapi_extra=_EXTRA,
 )

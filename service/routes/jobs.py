@@ -33,7 +33,7 @@ async def get_job(job_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 
     operation_id="cancel_job",
     summary="Cancel a queued or running job",
     response_class=Response,
-    responses={200: {"model": Job}, **problem_responses(401, 403, 404, 410, 421, 503)},
+    responses={200: {"model": Job}, **problem_responses(401, 403, 404, 410, 421, 422, 503)},
 )
 async def cancel_job(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Repeatable. A queued job ends at once, a running one at its next step; an ended job stays as it is."""
@@ -46,7 +46,7 @@ async def cancel_job(job_id: str, owner: WithOwner, parts: WithParts) -> Respons
     operation_id="delete_job",
     summary="Delete an ended job and its pictures",
     response_class=Response,
-    responses={204: {"description": "Gone."}, **problem_responses(401, 403, 404, 409, 410, 421, 503)},
+    responses={204: {"description": "Gone."}, **problem_responses(401, 403, 404, 409, 410, 421, 422, 503)},
 )
 async def delete_job(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """For ever: from now on it is a 404. A job that has not ended must be canceled first."""

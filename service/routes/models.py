@@ -42,7 +42,7 @@ class OfferedSchedulers(BaseModel):
     schedulers: list[OfferedScheduler]
 
 
-@router.get("/models", operation_id="list_models", summary="The models on offer", responses=problem_responses(401))
+@router.get("/models", operation_id="list_models", summary="The models on offer", responses=problem_responses(401, 421))
 async def list_models(_: WithOwner, parts: WithParts) -> OfferedModels:
     """With their defaults and limits; a request without a model gets the one whose `default` is true."""
     catalog = parts.catalog
@@ -62,7 +62,7 @@ async def list_models(_: WithOwner, parts: WithParts) -> OfferedModels:
     "/schedulers",
     operation_id="list_schedulers",
     summary="The schedulers on offer",
-    responses=problem_responses(401),
+    responses=problem_responses(401, 421),
 )
 async def list_schedulers(_: WithOwner, parts: WithParts) -> OfferedSchedulers:
     """A request names one by its `name`, or, the first of a class, by its `class_name`."""

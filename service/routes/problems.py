@@ -29,6 +29,9 @@ class Problem(BaseModel):
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that can end with these statuses."""
     schema = Problem.model_json_schema()
+    # The schema stands in the middle of a document, whose root a `#/$defs/` would be looked for in.
+    del schema["$defs"]
+    schema["properties"]["errors"]["anyOf"][0]["items"] = FieldProblem.model_json_schema()
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM_TYPE: {"schema": schema}}}
         for status in statuses

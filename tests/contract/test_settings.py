@@ -19,6 +19,13 @@ def test_values_that_cannot_be_used_are_named_together(monkeypatch: pytest.Monke
         read_settings(ServiceSettings)
 
 
+@pytest.mark.parametrize("port", ["-1", "65536", "99999999"])
+def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("DARKROOM_PORT", port)
+    with pytest.raises(SettingsError, match=r"^DARKROOM_PORT: "):
+        read_settings(ServiceSettings)
+
+
 def test_a_choice_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_MEMORY", "magic")
     with pytest.raises(SettingsError, match=r"DARKROOM_MEMORY: .*sequential_offload"):
@@ -84,7 +91,7 @@ def test_a_redis_that_is_near_or_has_a_password_is_used(monkeypatch: pytest.Monk
     assert read_settings(ServiceSettings).redis_url == url
 
 
-@pytest.mark.parametrize("url", ["http://redis", "redis://:tulip/rose@redis", "redis://[::1"])
+@pytest.mark.parametrize("url", ["http://redis", "redis://:tulip/rose@redis", "redis://[::1", "redis://127.0.0.1?tulip=1"])
 def test_what_is_no_redis_url_is_refused_and_no_password_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DARKROOM_REDIS_URL", url)
     with pytest.raises(SettingsError, match=r"^DARKROOM_REDIS_URL: is no redis://") as refused:

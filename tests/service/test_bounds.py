@@ -206,6 +206,11 @@ def test_another_owner_has_its_own_allowance(bounded: Service, client: redis.Red
     assert post(bounded).status_code == 429
 
 
+def test_a_rate_too_high_to_be_measured_bounds_nothing(client: redis.Redis) -> None:
+    kind, *_ = Line(client).ask("b" * 32, owner="b", requests_per_minute=10**9)
+    assert kind == "accepted"
+
+
 def test_where_there_is_no_rate_nothing_is_said_of_one(service: Service) -> None:
     assert "ratelimit" not in post(service).headers
     assert "ratelimit-policy" not in post(service).headers

@@ -1,3 +1,4 @@
+import json
 import re
 
 from tests.service.conftest import Service
@@ -34,6 +35,35 @@ def test_the_contract_names_every_operation(service: Service) -> None:
         "readyz",
     }
     assert "prompt" in str(document["paths"]["/generate"]["post"]["requestBody"])
+
+
+def test_every_reference_in_the_contract_leads_somewhere(service: Service) -> None:
+    text = service.http.get("/openapi.json").text
+    document = json.loads(text)
+    for reference in set(re.findall(r'"\$ref": ?"#/([^"]+)"', text)):
+        place = document
+        for part in reference.split("/"):
+            assert part in place, reference
+            place = place[part]
+
+
+def test_every_operation_can_be_refused_in_the_form_of_a_problem(service: Service) -> None:
+    document = service.http.get("/openapi.json").json()
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert all("421" in operation["responses"] for path in document["paths"].values() for operation in path.values())
+
+
+def test_the_contract_shows_that_a_signed_picture_needs_no_key(service: Service) -> None:
+    document = service.http.get("/openapi.json").json()
+    (name,) = document["components"]["securitySchemes"]
+    for path, operations in document["paths"].items():
+        if path.startswith("/images/"):
+            assert [each["security"] for each in operations.values()] == [[{name: []}, {}]] * 2
+
+
+def test_a_slash_too_many_leads_nowhere(service: Service) -> None:
+    for path in ("/jobs/", "/models/", "/generate/"):
+        assert service.http.get(path).status_code == 404
 
 
 def test_the_contract_asks_for_a_key_where_the_service_may(service: Service) -> None:

@@ -201,7 +201,7 @@ def test_more_jobs_than_are_looked_at_for_one_page_are_gone_through_page_by_page
         for number in range(1000, 12_000):
             pipeline.hset(keys.JOB_PREFIX + job_id(number), mapping={"owner": "anonymous", "model": "other"})
         pipeline.execute()
-    client.set(keys.SEQUENCE, 0)
+    client.hset(keys.SEQUENCES, "anonymous", 0)
     [oldest] = numbered(client, 1)
     answers = list(pages(service, model="pocket"))
     assert [ids(answer) for answer in answers] == [[], [oldest]]
@@ -215,6 +215,18 @@ def test_a_job_that_is_gone_is_not_listed(service: Service, client: redis.Redis)
     wait_until(lambda: ids(service.http.get("/jobs")) == [kept])
     assert client.zrange(keys.JOBS_PREFIX + "anonymous", 0, -1) == [kept]
     assert ids(service.http.get("/jobs", params={"limit": 1, "status": "queued"})) == [kept]
+
+
+def test_a_cursor_does_not_tell_how_many_jobs_others_have(service: Service, client: redis.Redis) -> None:
+    def cursor(others: int) -> str:
+        submit_all(client, [submission(job_id(number), owner="other") for number in range(1000, 1000 + others)])
+        for _ in range(2):
+            service.submit()
+        return str(service.http.get("/jobs", params={"limit": 1}).json()["next_cursor"])
+
+    alone = cursor(0)
+    client.flushdb()
+    assert cursor(5) == alone
 
 
 def test_another_owners_jobs_are_as_if_they_were_not(service: Service, client: redis.Redis) -> None:

@@ -8,10 +8,12 @@ import httpx
 import pytest
 import redis
 
+from contract import scripts
 from service.access.key_file import KeyLimits
 from service.keys import add, revoke
 from tests.conftest import wait_until
 from tests.service.conftest import Service, start_service, stop_service
+from tests.service.event_stream import events_of
 from tests.service.pictures import Picture, keep
 
 NEVER = "0" * 32
@@ -150,6 +152,19 @@ def test_jobs_outlive_their_owners_key(alice: Service, file: Path, stranger: Ser
     wait_until(lambda: again.http.get("/jobs").status_code == 200)
     assert again.http.get(picture.url).content == picture.content
     again.http.close()
+    file.write_bytes(former)
+    wait_until(lambda: alice.http.get("/jobs").status_code == 200)
+
+
+def test_a_stream_ends_with_the_key_that_it_was_asked_for_with(alice: Service, file: Path, client: redis.Redis) -> None:
+    former = file.read_bytes()
+    job_id = alice.submit()["id"]
+    with events_of(alice.http, job_id) as events:
+        assert next(events).type == "queued"
+        revoke(file, "alice")
+        wait_until(lambda: alice.http.get("/jobs").status_code == 401)
+        client.register_script(scripts.CANCEL)(args=[job_id, "alice"])
+        assert list(events) == []
     file.write_bytes(former)
     wait_until(lambda: alice.http.get("/jobs").status_code == 200)
 
