@@ -13,7 +13,9 @@ local function next_queued()
     leave_line(id)
     promote()
     local job = redis.call('HMGET', job_key(id), 'deadline', 'score', 'status')
-    if job[3] == 'queued' then
+    if job[3] == 'queued' and not (job[1] and job[2]) then
+      fail(id, 'invalid_job', "The job's record was not written by the service.", time)
+    elseif job[3] == 'queued' then
       if time < tonumber(job[1]) then
         local highest = math.max(tonumber(redis.call('GET', VIRTUAL_TIME) or 0), tonumber(job[2]))
         redis.call('SET', VIRTUAL_TIME, string.format('%.0f', highest))

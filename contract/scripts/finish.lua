@@ -7,7 +7,7 @@ local function measure_pace(id, time)
   local job = redis.call('HMGET', job_key(id), 'claimed_at', 'cost')
   local measured = redis.call('HMGET', PACE, 'seconds', 'cost')
   if not job[2] then return end
-  local seconds = (measured[1] or 0) * PACE_MEMORY + time - job[1]
+  local seconds = (measured[1] or 0) * PACE_MEMORY + math.max(time - job[1], 0)
   local cost = (measured[2] or 0) * PACE_MEMORY + job[2]
   redis.call('HSET', PACE, 'seconds', string.format('%.6f', seconds), 'cost', string.format('%.3f', cost))
 end

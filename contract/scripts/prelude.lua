@@ -119,7 +119,7 @@ end
 local function seconds_left(id, time)
   local job = redis.call('HMGET', job_key(id), 'claimed_at', 'step', 'total', 'cost')
   if not job[1] then return 0 end
-  local gone, step, seconds_per_cost = time - tonumber(job[1]), tonumber(job[2] or 0), pace()
+  local gone, step, seconds_per_cost = math.max(time - tonumber(job[1]), 0), tonumber(job[2] or 0), pace()
   if step > 0 then return gone * (tonumber(job[3]) - step) / step end
   return seconds_per_cost and math.max(tonumber(job[4]) * seconds_per_cost - gone, 0)
 end
@@ -186,7 +186,7 @@ end
 -- The one way into a status that a job never leaves.
 local function end_job(id, status, time)
   local key = job_key(id)
-  local expiry = time + tonumber(redis.call('HGET', key, 'result_ttl'))
+  local expiry = time + tonumber(redis.call('HGET', key, 'result_ttl') or 0)
   redis.call('HSET', key, 'status', status, 'ended_at', iso(time), 'expires_at', iso(expiry))
   redis.call('ZADD', REGISTRIES[status], expiry, id)
   redis.call('ZADD', EXPIRING, expiry, id)

@@ -8,6 +8,7 @@ if bytes then redis.call('DECRBY', STORED_BYTES, bytes) end
 redis.call('DEL', key, EVENTS_PREFIX .. id)
 redis.call('ZREM', EXPIRING, id)
 redis.call('ZREM', JOBS_PREFIX .. owner, id)
+if tombstone_seconds == 0 then redis.call('DEL', TOMBSTONE_PREFIX .. id) end
 if status then
   redis.call('ZREM', REGISTRIES[status], id)
   if tombstone_seconds > 0 then redis.call('SET', TOMBSTONE_PREFIX .. id, owner, 'EX', tombstone_seconds) end

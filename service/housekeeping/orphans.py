@@ -27,6 +27,7 @@ from uuid import uuid4
 import redis.asyncio
 
 from contract import keys
+from contract.errors import StoreError
 from contract.image_store import ImageStore
 from contract.leftovers import remove_leftovers
 
@@ -55,12 +56,19 @@ class Orphans:
             return
         removed = 0
         async for chunk in self._store.walk():
-            orphans = await self._among(chunk)
-            await self._store.remove(orphans)
-            removed += len(orphans)
+            removed += sum([await self._take(key) for key in await self._among(chunk)])
         removed += await asyncio.to_thread(remove_leftovers, self._folder, _STAGED_SECONDS)
         if removed:
             log.info("%d images without a job are removed", removed)
+
+    async def _take(self, key: str) -> bool:
+        """Whether it could be: one picture that cannot be removed must not keep all others."""
+        try:
+            await self._store.remove([key])
+        except StoreError as error:
+            log.warning("an image without a job cannot be removed yet: %s", error)
+            return False
+        return True
 
     async def _is_ours(self) -> bool:
         """Whether the images are of this Redis's jobs; a store without a mark gets this Redis's."""

@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import redis.asyncio
 
 from contract import keys, scripts
+from contract.errors import StoreError
 from contract.image_store import ImageStore
 from service.settings import ServiceSettings
 
@@ -38,7 +39,7 @@ class Retention:
         self._remove = client.register_script(scripts.REMOVE)
 
     async def keep(self) -> None:
-        """One pass over the jobs that have ended. Raises RedisError and StoreError."""
+        """One pass over the jobs that have ended. Raises RedisError."""
         await self.remove_expired_jobs()
         if self._limit_bytes is not None:
             await self.make_room(self._limit_bytes)
@@ -64,15 +65,27 @@ class Retention:
     async def _evict(self, excess: int) -> int:
         """Removes jobs until that many bytes are free or none is left that may go; the bytes that are."""
         freed = evicted = 0
-        for job in await self._evictable():
-            if freed >= excess:
+        while freed < excess:
+            removed = await self._evict_some(excess - freed)
+            if not removed:
                 break
-            await self._remove_job(job.job_id)
-            freed += job.stored_bytes
-            evicted += 1
+            freed += sum(job.stored_bytes for job in removed)
+            evicted += len(removed)
         if evicted:
             log.info("%d jobs make room for others: %d bytes", evicted, freed)
         return freed
+
+    async def _evict_some(self, excess: int) -> list[_Ended]:
+        """Of the evictable jobs that are looked at in one go; those that are removed."""
+        removed: list[_Ended] = []
+        for job in await self._evictable():
+            if sum(each.stored_bytes for each in removed) >= excess:
+                break
+            # Once begun it is finished, though Redis goes away and the next pass needs less room.
+            await self._client.zadd(keys.EXPIRING, {job.job_id: 0}, xx=True)
+            if await self._remove_job(job.job_id):
+                removed.append(job)
+        return removed
 
     async def _evictable(self) -> list[_Ended]:
         """Some of the jobs that ended longest ago. All have the same retention: the first to expire ended first."""
@@ -85,9 +98,15 @@ class Retention:
         ended_before = await self._now() - self._minimum_seconds
         return [job for job in ended if job.at <= ended_before]
 
-    async def _remove_job(self, job_id: str) -> None:
-        await self._store.remove_all(job_id)
+    async def _remove_job(self, job_id: str) -> bool:
+        """Whether it could be: one folder that cannot be emptied must not keep all others full."""
+        try:
+            await self._store.remove_all(job_id)
+        except StoreError as error:
+            log.warning("job %s cannot be removed yet: %s", job_id, error)
+            return False
         await self._remove(args=[job_id, self._tombstone_seconds])
+        return True
 
     async def _now(self) -> float:
         seconds, microseconds = await self._client.time()

@@ -12,6 +12,7 @@ from typing import Any
 import redis.asyncio
 
 from contract import keys, scripts
+from contract.errors import StoreError
 from contract.image_store import ImageStore
 from contract.job import FROM_RQ, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
 from service.access.owners import Owner
@@ -116,7 +117,14 @@ class JobQueue:
         job = await self.fetch(job_id, owner)
         if not job.status.ended:
             raise JobNotEnded("Only a job that has ended can be deleted: cancel it first.")
-        await self._store.remove_all(job_id)
+        # Whatever ends this between the images and the record, retention then does the rest.
+        await self._client.zadd(keys.EXPIRING, {job_id: 0}, xx=True)
+        try:
+            await self._store.remove_all(job_id)
+        except StoreError:
+            if job.expires_at is not None:
+                await self._client.zadd(keys.EXPIRING, {job_id: job.expires_at.timestamp()}, xx=True)
+            raise
         await self._remove(args=[job_id, 0])
 
     async def images(self, job_id: str, owner: Owner | None) -> list[StoredImage]:

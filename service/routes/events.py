@@ -101,10 +101,14 @@ class _Stream:
                     yield KEEPALIVE_COMMENT
 
     async def _new_events(self, feed: Feed) -> list[Event]:
-        events = [event for event in feed.take() if event.number > self._last]
+        # An end that is told is news, whatever its number: a Redis that lost its last second uses numbers again.
+        events = [event for event in feed.take() if event.number > self._last or event.is_end]
         if feed.behind or (events and events[0].number > self._last + 1):
             feed.behind = False
-            events = (await self._parts.queue.history(self._job_id, self._owner, self._last)).events
+            history = await self._parts.queue.history(self._job_id, self._owner, self._last)
+            events = history.events
+            if history.job.status.ended and not (events and events[-1].is_end):
+                events.append(Event(history.last, history.job.status.value, ""))
         return events
 
     async def _render(self, event: Event) -> bytes:

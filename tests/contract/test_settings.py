@@ -91,7 +91,9 @@ def test_a_redis_that_is_near_or_has_a_password_is_used(monkeypatch: pytest.Monk
     assert read_settings(ServiceSettings).redis_url == url
 
 
-@pytest.mark.parametrize("url", ["http://redis", "redis://:tulip/rose@redis", "redis://[::1", "redis://127.0.0.1?tulip=1"])
+@pytest.mark.parametrize(
+    "url", ["http://redis", "redis://:tulip/rose@redis", "redis://[::1", "redis://127.0.0.1?tulip=1"]
+)
 def test_what_is_no_redis_url_is_refused_and_no_password_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DARKROOM_REDIS_URL", url)
     with pytest.raises(SettingsError, match=r"^DARKROOM_REDIS_URL: is no redis://") as refused:

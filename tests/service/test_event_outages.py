@@ -192,3 +192,21 @@ def test_the_stream_of_a_job_that_a_tool_deleted_ends(restless: httpx.Client, cl
         assert next(events).type == "queued"
         client.delete(keys.JOB_PREFIX + job_id)
         assert list(events) == []
+
+
+def test_a_stream_ends_with_its_job_though_redis_lost_its_last_second(
+    service: Service, redis_url: str, connect: Connect
+) -> None:
+    with redis.Redis.from_url(redis_url) as raw, redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        moves, job_id = Moves(client), service.submit()["id"]
+        moves.claim()
+        saved = {name: raw.dump(name) for name in (keys.JOB_PREFIX + job_id, keys.EVENTS_PREFIX + job_id)}
+        stream = connect(service.http).listen(job_id)
+        stream.read_until(b"event: running")
+        moves.progress(job_id, 1, 2)
+        stream.read_until(b"event: progress")
+        for name, value in saved.items():
+            raw.restore(name, 0, value, replace=True)
+        raw.client_kill_filter(_type="pubsub")
+        moves.finish(job_id)
+        stream.read_until(b"event: succeeded")  # before the first ping, or never

@@ -1,7 +1,9 @@
 """Room for pictures: what the service does when it runs short, and how it goes on."""
 
 import asyncio
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,13 +12,15 @@ import pytest
 import redis
 import redis.asyncio
 
-from contract import keys
+from contract import keys, scripts
 from contract.image_store import local_image_store
 from contract.job import StoredImage, stored_images
 from service.housekeeping.store_room import StoreRoom
 from tests.conftest import wait_until
 from tests.service.conftest import Service, start_service, stop_service
+from tests.service.moves import submit_all
 from tests.service.test_jobs import claim, finish
+from tests.submissions import submission
 
 KILOBYTE = b"\0" * 1000
 
@@ -145,3 +149,60 @@ def test_room_is_made_for_a_worker_that_asks_for_more_than_is_kept_free(
     wait_until(lambda: generate(service).status_code == 202)
     assert kept(service, jobs) == jobs[-5:]
     assert not client.exists(keys.ROOM_WANTED)
+
+
+def test_a_job_whose_pictures_cannot_be_removed_holds_up_no_other(start: StartService, client: redis.Redis) -> None:
+    service = start()
+    first, second = store(service, client), store(service, client)
+    # A name that is no UTF-8: the store cannot list such a folder, whoever asks.
+    strange = os.fsencode(service.data_dir / "images" / first) + b"/\xff.png"
+    os.close(os.open(strange, os.O_CREAT))
+    client.zadd(keys.EXPIRING, {first: 1, second: 2})
+    wait_until(lambda: kept(service, [second]) == [], 5)
+    os.unlink(strange)
+    wait_until(lambda: kept(service, [first]) == [], 5)
+
+
+def test_room_is_made_in_time_behind_thousands_of_jobs_without_pictures(
+    start: StartService,
+    client: redis.Redis,
+) -> None:
+    service = start(store_limit_bytes=2000)
+    names = [f"{number:032x}" for number in range(1500)]
+    submit_all(client, [submission(name) for name in names])
+    cancel = client.register_script(scripts.CANCEL)
+    with client.pipeline(transaction=False) as pipeline:
+        for name in names:
+            cancel(args=[name, "anonymous"], client=pipeline)
+            pipeline.hset(keys.JOB_PREFIX + name, "ended_at", "2001-01-01T00:00:00.000000Z")
+        pipeline.execute()
+    old = store(service, client)
+    make_older(client, [old])
+    client.set(keys.ROOM_WANTED, 1500)
+    began = time.monotonic()
+    wait_until(lambda: not client.exists(keys.ROOM_WANTED), 20)
+    assert time.monotonic() - began < 5  # in one pass, and not in five
+
+
+def test_a_deletion_that_redis_interrupts_is_finished_without_the_client(
+    start: StartService, client: redis.Redis
+) -> None:
+    service = start()
+    job_id = store(service, client)
+    client.execute_command("ACL", "SETUSER", "default", "-decrby")  # the record cannot be removed
+    try:
+        assert service.http.delete(f"/jobs/{job_id}").status_code == 503
+    finally:
+        client.execute_command("ACL", "SETUSER", "default", "+decrby")
+    wait_until(lambda: kept(service, [job_id]) == [], 5)
+    assert int(client.get(keys.STORED_BYTES) or 0) == 0
+
+
+def test_a_deleted_job_is_unknown_also_where_its_time_was_over(start: StartService, client: redis.Redis) -> None:
+    service = start()
+    job_id = store(service, client)
+    remove = client.register_script(scripts.REMOVE)
+    remove(args=[job_id, 60])
+    assert service.http.get(f"/jobs/{job_id}").status_code == 410
+    remove(args=[job_id, 0])
+    assert service.http.get(f"/jobs/{job_id}").status_code == 404
