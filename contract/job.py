@@ -17,6 +17,10 @@ RQ_DATA = '["darkroom",null,[],{}]'
 """RQ's `data` field of every job: a function name without arguments, which no worker ever calls."""
 
 
+JOB_ID = "[0-9a-f]{32}"
+"""The form of a job's id, as a regular expression."""
+
+
 class JobStatus(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from contract.errors import StoreError
+from contract.job import JOB_ID
 
-_JOB_FOLDER = re.compile(r"[0-9a-f]{32}")
+_JOB_FOLDER = re.compile(JOB_ID)
 _STAGED = re.compile(r".+#\d+")
 _STAGED_CHECK = re.compile(r"check#\d+")
 

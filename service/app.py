@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import redis.asyncio
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
@@ -45,24 +47,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     submission = Submission(client, settings, room, signed_urls.sign)
     housekeeping = Housekeeping(client, store, settings)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(events.run()), asyncio.create_task(housekeeping.run())]
-        for task in tasks:
-            task.add_done_callback(_end_process)
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await client.aclose()
-
     app = FastAPI(
         title="Darkroom",
         summary="Asynchronous text-to-image over HTTP",
         version="0.1.0",
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=lambda _: _running(client, events.run, housekeeping.run),
         redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
     )
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
@@ -86,6 +77,19 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app
+
+
+@asynccontextmanager
+async def _running(client: redis.asyncio.Redis, *loops: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """What runs beside the routes, for as long as they do."""
+    tasks = [asyncio.create_task(loop()) for loop in loops]
+    for task in tasks:
+        task.add_done_callback(_end_process)
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await client.aclose()
 
 
 def _end_process(task: asyncio.Task[None]) -> None:

@@ -53,10 +53,14 @@ _BEARER = HTTPBearer(
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 
-async def _owner_if_known(parts: WithParts, credentials: _Credentials) -> Owner | None:
+def _find_owner(parts: Parts, credentials: HTTPAuthorizationCredentials | None) -> Owner | None:
     if parts.keys is None:
         return ANONYMOUS
     return parts.keys.find(credentials.credentials) if credentials else None
+
+
+async def _owner_if_known(parts: WithParts, credentials: _Credentials) -> Owner | None:
+    return _find_owner(parts, credentials)
 
 
 WithOwnerIfKnown = Annotated[Owner | None, Depends(_owner_if_known)]
@@ -82,10 +86,7 @@ InForce = Callable[[], bool]
 
 
 async def _in_force(parts: WithParts, credentials: _Credentials) -> InForce:
-    keys = parts.keys
-    if keys is None or credentials is None:
-        return lambda: keys is None
-    return lambda: keys.find(credentials.credentials) is not None
+    return lambda: _find_owner(parts, credentials) is not None
 
 
 WithInForce = Annotated[InForce, Depends(_in_force)]

@@ -15,22 +15,25 @@
     ├── HostRefused             421 host_not_allowed
     ├── ValidationFailed        422 validation_failed
     ├── IdempotencyKeyReused    422 idempotency_key_reused
-    ├── TooManyRequests         429
-    │   ├── RateExceeded            rate_exceeded
-    │   └── TooManyQueuedJobs       too_many_queued_jobs
     ├── ImageUnreadable         500 image_unreadable
-    ├── Unavailable             503
-    │   ├── QueueFull               queue_full
-    │   ├── QueueUnavailable        queue_unavailable
-    │   └── StoreUnavailable        store_unavailable
-    └── StorageFull             507 storage_full
+    └── TryLater                with Retry-After
+        ├── RateExceeded        429 rate_exceeded
+        ├── TooManyQueuedJobs   429 too_many_queued_jobs
+        ├── QueueFull           503 queue_full
+        ├── QueueUnavailable    503 queue_unavailable
+        ├── StoreUnavailable    503 store_unavailable
+        └── StorageFull         507 storage_full
 
 Knows nothing of how they are rendered: that is exception_handlers.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from contract.errors import Refusal
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class ServiceError(Exception):
@@ -39,11 +42,11 @@ class ServiceError(Exception):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, headers: Mapping[str, str] = _NO_HEADERS) -> None:
         super().__init__(detail)
         self.detail = detail
         self.refusals: list[Refusal] = []
-        self.headers: dict[str, str] = {}
+        self.headers = headers
 
 
 class InvalidJson(ServiceError):
@@ -58,9 +61,8 @@ class Unauthorized(ServiceError):
     code = "unauthorized"
 
     def __init__(self, detail: str, *, wrong_key: bool) -> None:
-        super().__init__(detail)
         reason = ', error="invalid_token"' if wrong_key else ""
-        self.headers = {"WWW-Authenticate": f'Bearer realm="darkroom"{reason}'}
+        super().__init__(detail, {"WWW-Authenticate": f'Bearer realm="darkroom"{reason}'})
 
 
 class BodyTooSlow(ServiceError):
@@ -70,8 +72,7 @@ class BodyTooSlow(ServiceError):
     code = "body_too_slow"
 
     def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.headers = {"Connection": "close"}
+        super().__init__(detail, {"Connection": "close"})
 
 
 class BodyTooLarge(ServiceError):
@@ -91,8 +92,8 @@ class RangeNotSatisfiable(ServiceError):
     code = "range_not_satisfiable"
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"Range must name a part of the {size} bytes there are, and at most ten.")
-        self.headers = {"Content-Range": f"bytes */{size}"}
+        detail = f"Range must name a part of the {size} bytes there are, and at most ten."
+        super().__init__(detail, {"Content-Range": f"bytes */{size}"})
 
 
 class ValidationFailed(ServiceError):
@@ -138,28 +139,6 @@ class IdempotencyKeyReused(ServiceError):
     code = "idempotency_key_reused"
 
 
-class TooManyRequests(ServiceError):
-    """The owner's own bound; `retry_after` is in seconds."""
-
-    status = HTTPStatus.TOO_MANY_REQUESTS
-
-    def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail)
-        self.headers = {"Retry-After": str(retry_after)}
-
-
-class TooManyQueuedJobs(TooManyRequests):
-    code = "too_many_queued_jobs"
-
-
-class RateExceeded(TooManyRequests):
-    code = "rate_exceeded"
-
-    def __init__(self, detail: str, retry_after: int, rate_limit_headers: dict[str, str]) -> None:
-        super().__init__(detail, retry_after)
-        self.headers |= rate_limit_headers
-
-
 class ImageNotFound(ServiceError):
     status = HTTPStatus.NOT_FOUND
     code = "image_not_found"
@@ -171,36 +150,48 @@ class ImageUnreadable(ServiceError):
     code = "image_unreadable"
 
 
-class Unavailable(ServiceError):
-    """Something that the service needs does not answer; asking again later may do."""
+class TryLater(ServiceError):
+    """What cannot be done now may be done in `retry_after` seconds."""
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
-    def __init__(self, detail: str, retry_after: int = 2) -> None:
-        super().__init__(detail)
-        self.headers = {"Retry-After": str(retry_after)}
+    def __init__(self, detail: str, retry_after: int = 2, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+        super().__init__(detail, {"Retry-After": str(retry_after), **headers})
 
 
-class QueueFull(Unavailable):
+class RateExceeded(TryLater):
+    """The owner's own bound, as is that of TooManyQueuedJobs."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_exceeded"
+
+
+class TooManyQueuedJobs(TryLater):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_queued_jobs"
+
+
+class QueueFull(TryLater):
     """The bound on all owners together."""
 
+    status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "queue_full"
 
 
-class QueueUnavailable(Unavailable):
+class QueueUnavailable(TryLater):
+    """Redis does not answer."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "queue_unavailable"
 
 
-class StoreUnavailable(Unavailable):
+class StoreUnavailable(TryLater):
+    """The image store does not answer."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "store_unavailable"
 
 
-class StorageFull(ServiceError):
+class StorageFull(TryLater):
     """There is no room for more pictures; there will be when others have gone."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
     code = "storage_full"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.headers = {"Retry-After": "10"}

@@ -65,10 +65,9 @@ async def _request_validation_error(_: Request, error: RequestValidationError) -
 
 
 async def _http_exception(_: Request, error: HTTPException) -> JSONResponse:
-    framework = ServiceError(error.detail)
+    framework = ServiceError(error.detail, error.headers or {})
     framework.status = HTTPStatus(error.status_code)
     framework.code = _FRAMEWORK_CODES.get(framework.status, f"http_{error.status_code}")
-    framework.headers = dict(error.headers or {})
     return problem(framework)
 
 
@@ -89,7 +88,5 @@ async def _client_gone(_: Request, _error: Exception) -> Response:
 
 async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
     log.error("unforeseen error", exc_info=error)
-    unforeseen = ServiceError("An error that nobody foresaw; the service's log holds it.")
     # The framework raises it again, and the server then drops the connection: the client must not use it again.
-    unforeseen.headers = {"Connection": "close"}
-    return problem(unforeseen)
+    return problem(ServiceError("An error that nobody foresaw; the service's log holds it.", {"Connection": "close"}))

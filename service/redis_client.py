@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-ANSWER_SECONDS = 1.2
+_ANSWER_SECONDS = 1.2
 """Whatever Redis and the network do: a request that makes one call is then answered within two seconds."""
 _CONNECTIONS = 64
 
@@ -27,11 +27,11 @@ class _PromptRedis(redis.asyncio.Redis):
         # A task, so that neither this timeout nor a client that hangs up cuts into an exchange with Redis.
         exchange = asyncio.create_task(self._exchange(*args, **options))
         exchange.add_done_callback(_forget)
-        done, _ = await asyncio.wait({exchange}, timeout=ANSWER_SECONDS)
+        done, _ = await asyncio.wait({exchange}, timeout=_ANSWER_SECONDS)
         if done:
             return exchange.result()
         exchange.cancel()
-        raise RedisTimeoutError(f"no answer within {ANSWER_SECONDS} seconds")
+        raise RedisTimeoutError(f"no answer within {_ANSWER_SECONDS} seconds")
 
     async def _exchange(self, *args: Any, **options: Any) -> Any:
         async with self._free:
@@ -43,8 +43,8 @@ def connect(url: str) -> redis.asyncio.Redis:
     return _PromptRedis.from_url(
         url,
         decode_responses=True,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
+        socket_timeout=_ANSWER_SECONDS,
+        socket_connect_timeout=_ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 1),  # for a connection that went stale
     )
 

@@ -33,6 +33,10 @@ class ServiceSettings(ContractSettings):
     job_timeout_seconds: Annotated[int, Field(ge=1)] = 600
     """How long a job may run."""
     retention_seconds: Annotated[int, Field(ge=1)] = 24 * 3600
+    minimum_retention_seconds: Annotated[int, Field(ge=0)] = 300
+    """A younger result is kept even where the store is over its limit: its client must be able to fetch it."""
+    min_free_bytes: Annotated[int, Field(ge=0)] = 256 * 1024**2
+    """With less free on the disk of the pictures no new job is taken; 0: not looked at."""
     tombstone_seconds: Annotated[int, Field(ge=0)] = 24 * 3600
     """How long a job that is no longer kept is answered with 410, and not as one that never was."""
     max_deadline_seconds: Annotated[int, Field(ge=1)] = 24 * 3600
@@ -57,11 +61,6 @@ class ServiceSettings(ContractSettings):
             f"{host!r} can be reached from other machines, and the service asks for no key: set DARKROOM_API_KEYS_FILE"
             " (`darkroom keys add NAME` makes it), or DARKROOM_ALLOW_ANONYMOUS=1 where something else protects it"
         )
-
-    minimum_retention_seconds: Annotated[int, Field(ge=0)] = 300
-    """A younger result is kept even where the store is over its limit: its client must be able to fetch it."""
-    min_free_bytes: Annotated[int, Field(ge=0)] = 256 * 1024**2
-    """With less free on the disk of the pictures no new job is taken; 0: not looked at."""
 
     @property
     def allowed_host_names(self) -> frozenset[str]:

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from contract import keys
 from contract.worker_state import ModelState, WorkerState
 
-_LOST_AFTER_SECONDS = 15
 _FORGOTTEN_AFTER_SECONDS = 300
 _READINESS = {"warm": 2, "in_memory": 1, "cold": 0}
 
@@ -64,4 +63,4 @@ async def _heard_of(client: redis.asyncio.Redis) -> AsyncIterator[tuple[str, Wor
         seen, _, state_json = text.partition(" ")
         silent_seconds = seconds - float(seen)
         if silent_seconds <= _FORGOTTEN_AFTER_SECONDS:
-            yield name, WorkerState.model_validate_json(state_json), silent_seconds > _LOST_AFTER_SECONDS
+            yield name, WorkerState.model_validate_json(state_json), silent_seconds > keys.WORKER_SILENT_SECONDS

@@ -41,15 +41,20 @@ def end(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGTERM)
     return process.wait(30)
 
 
-@pytest.fixture(scope="session")
-def valkey_socket() -> Iterator[Path]:
+def start_valkey(folder: Path) -> subprocess.Popen[bytes]:
+    """As `darkroom serve` runs it: with what a former one left in the folder, on a socket there. It answers."""
     binary = valkey.find_binary()
     assert binary is not None
+    process = subprocess.Popen(valkey.command(binary, folder))
+    wait_until(lambda: valkey.answers(valkey.socket_path(folder)))
+    return process
+
+
+@pytest.fixture(scope="session")
+def valkey_socket() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="darkroom-valkey-") as name:
-        process = subprocess.Popen(valkey.command(binary, Path(name)))
-        path = valkey.socket_path(Path(name))
-        wait_until(lambda: valkey.answers(path))
-        yield path
+        process = start_valkey(Path(name))
+        yield valkey.socket_path(Path(name))
         end(process)
 
 

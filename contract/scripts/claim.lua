@@ -12,18 +12,18 @@ local function next_queued()
     if not id then return nil end
     leave_line(id)
     promote()
-    local job = redis.call('HMGET', job_key(id), 'deadline', 'score', 'status')
-    if job[3] == 'queued' and not (job[1] and job[2]) then
-      fail(id, 'invalid_job', "The job's record was not written by the service.", time)
-    elseif job[3] == 'queued' then
-      if time < tonumber(job[1]) then
-        local highest = math.max(tonumber(redis.call('GET', VIRTUAL_TIME) or 0), tonumber(job[2]))
-        redis.call('SET', VIRTUAL_TIME, string.format('%.0f', highest))
+    local deadline, score, status = unpack(redis.call('HMGET', job_key(id), 'deadline', 'score', 'status'))
+    if status == 'queued' then
+      if not (deadline and score) then
+        fail(id, 'invalid_job', "The job's record was not written by the service.", time)
+      elseif time < tonumber(deadline) then
+        redis.call('SET', VIRTUAL_TIME, string.format('%.0f', math.max(virtual_time(), tonumber(score))))
         return id
+      else
+        fail_overdue({ id }, time)
+        -- And all others at once, so that owners with many of them do not move up once for each.
+        fail_overdue(overdue(time, -1), time)
       end
-      fail_overdue({ id }, time)
-      -- And all others at once, so that owners with many of them do not move up once for each.
-      fail_overdue(overdue(time, -1), time)
     end
   end
 end

@@ -71,16 +71,19 @@ local function leave_line(id)
   end
 end
 
+local function virtual_time()
+  return tonumber(redis.call('GET', VIRTUAL_TIME) or 0)
+end
+
 -- Where jobs of an owner left the line without a turn, those behind them move up, as if they had never been there, but
 -- into no turn that has passed. The caller promotes.
 local function move_up(owner)
-  local previous = tonumber(redis.call('GET', VIRTUAL_TIME) or 0)
-  local virtual_time, line = previous, LINE_PREFIX .. owner
-  local queued = redis.call('ZRANGE', line, 0, -1, 'WITHSCORES')
+  local passed, line = virtual_time(), LINE_PREFIX .. owner
+  local previous, queued = passed, redis.call('ZRANGE', line, 0, -1, 'WITHSCORES')
   for index = 1, #queued, 2 do
     local id, score = queued[index], tonumber(queued[index + 1])
     local cost = redis.call('HGET', job_key(id), 'cost')
-    previous = math.min(score, math.max(virtual_time, previous) + (cost or 0))
+    previous = math.min(score, math.max(passed, previous) + (cost or 0))
     if cost and previous < score then
       redis.call('ZADD', line, previous, id)
       redis.call('ZADD', WAITING, 'XX', previous, id)

@@ -1,12 +1,13 @@
 -- Puts a new job in line, or says why not; all bounds are judged in the same step.
 -- ARGV: the submission as JSON, see service/jobs/submission.py.
 -- Returns what came of it, and:
---   accepted, replayed    the record, then the allowance left and the seconds until it is whole, where there is one
+--   accepted, replayed    the job's id and record, then the allowance left and the seconds until it is whole, where there is one
 --   other_request, gone, storage_full   nothing
 --   queue_full, owner_queue_full, rate_exceeded    seconds until another try may succeed, then as above
 local ask = cjson.decode(ARGV[1])
 local id, owner = ask.id, ask.owner
 local key_of_request = ask.idempotency_key and IDEMPOTENCY_PREFIX .. owner .. ':' .. ask.idempotency_key
+local line = LINE_PREFIX .. owner
 local time = now()
 
 local function earlier()
@@ -25,7 +26,7 @@ local function until_room(cost)
   return string.format('%.3f', seconds_until_done(cost, time) or UNKNOWN_WAIT_SECONDS)
 end
 
-local function cost_before_first_of(line)
+local function cost_before_own()
   local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')
   if not first[1] then return 0 end
   return cost_until(first[1], first[2]) - tonumber(redis.call('HGET', job_key(first[1]), 'cost') or 0)
@@ -41,9 +42,8 @@ end
 
 local function refusal()
   if ask.no_room then return { 'storage_full' } end
-  local line = LINE_PREFIX .. owner
   if ask.owner_max_queued and redis.call('ZCARD', line) >= ask.owner_max_queued then
-    return { 'owner_queue_full', until_room(cost_before_first_of(line)) }
+    return { 'owner_queue_full', until_room(cost_before_own()) }
   end
   if queue_length() >= ask.max_queued then return { 'queue_full', until_room(0) } end
 end
@@ -64,9 +64,8 @@ if ask.requests_per_minute then
   redis.call('SET', RATE_PREFIX .. owner, string.format('%.6f', after), 'PX', math.max(1, math.ceil((after - time) * 1000)))
 end
 
-local line = LINE_PREFIX .. owner
 local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
-local score = math.max(tonumber(redis.call('GET', VIRTUAL_TIME) or 0), tonumber(last[2] or 0)) + ask.cost
+local score = math.max(virtual_time(), tonumber(last[2] or 0)) + ask.cost
 local deadline = time + ask.deadline_seconds
 local created = iso(time)
 redis.call('HSET', job_key(id), 'status', 'queued', 'origin', QUEUE_NAME, 'data', RQ_DATA, 'description', ask.description,

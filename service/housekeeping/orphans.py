@@ -29,11 +29,12 @@ import redis.asyncio
 from contract import keys
 from contract.errors import StoreError
 from contract.image_store import ImageStore
+from contract.job import JOB_ID
 from contract.leftovers import remove_leftovers
 
 log = logging.getLogger("darkroom.service")
 
-_IMAGE = re.compile(r"(?P<job>[0-9a-f]{32})/((?P<execution>.*)-)?[^-]*")
+_IMAGE = re.compile(rf"(?P<job>{JOB_ID})/((?P<execution>.*)-)?[^-]*")
 """`<job id>/<execution id>-<index>.<ext>`; whatever is not in the folder of a job is somebody else's."""
 MARK = "redis"
 """The object of the store that holds the mark."""

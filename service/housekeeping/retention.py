@@ -65,27 +65,25 @@ class Retention:
     async def _evict(self, excess: int) -> int:
         """Removes jobs until that many bytes are free or none is left that may go; the bytes that are."""
         freed = evicted = 0
-        while freed < excess:
-            removed = await self._evict_some(excess - freed)
-            if not removed:
-                break
-            freed += sum(job.stored_bytes for job in removed)
-            evicted += len(removed)
+        going = True
+        while going and freed < excess:
+            going = False
+            for job in await self._evictable():
+                if freed >= excess:
+                    break
+                if await self._evict_job(job.job_id):
+                    freed += job.stored_bytes
+                    evicted += 1
+                    going = True
         if evicted:
             log.info("%d jobs make room for others: %d bytes", evicted, freed)
         return freed
 
-    async def _evict_some(self, excess: int) -> list[_Ended]:
-        """Of the evictable jobs that are looked at in one go; those that are removed."""
-        removed: list[_Ended] = []
-        for job in await self._evictable():
-            if sum(each.stored_bytes for each in removed) >= excess:
-                break
-            # Once begun it is finished, though Redis goes away and the next pass needs less room.
-            await self._client.zadd(keys.EXPIRING, {job.job_id: 0}, xx=True)
-            if await self._remove_job(job.job_id):
-                removed.append(job)
-        return removed
+    async def _evict_job(self, job_id: str) -> bool:
+        """Whether it could be."""
+        # Once begun it is finished, though Redis goes away and the next pass needs less room.
+        await self._client.zadd(keys.EXPIRING, {job_id: 0}, xx=True)
+        return await self._remove_job(job_id)
 
     async def _evictable(self) -> list[_Ended]:
         """Some of the jobs that ended longest ago. All have the same retention: the first to expire ended first."""

@@ -14,12 +14,12 @@ import redis.asyncio
 from contract import keys, scripts
 from contract.errors import StoreError
 from contract.image_store import ImageStore
-from contract.job import FROM_RQ, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
+from contract.job import FROM_RQ, JOB_ID, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
 from service.access.owners import Owner
 from service.errors import JobExpired, JobNotEnded, JobNotFound
 from service.jobs.job_events import Event, JobEvents
 
-_JOB_ID = re.compile(r"[0-9a-f]{32}")
+_JOB_ID = re.compile(JOB_ID)
 _RECHECK_SECONDS = 5.0
 """A waiting client looks again this often, in case the event was lost with the connection that carried it."""
 _MOST_SCANS = 20
@@ -88,12 +88,13 @@ class JobQueue:
                 await feed.wait(min(left, _RECHECK_SECONDS))
 
     async def history(self, job_id: str, owner: Owner, after: int) -> History:
-        """What happened after the event of that number; for a job that ended long ago, only its end is still known."""
+        """What happened after the event of that number; an ended job's end is always told, for one that ended long ago
+        nothing else."""
         record, *told = await self._run(self._history, job_id, owner, after) or [None]
         job = self._job(job_id, record)
         last, entries = told
         events = [Event(int(entry_id.partition("-")[0]), fields[1], fields[3]) for entry_id, fields in entries]
-        if job.status.ended and last > after and not (events and events[-1].is_end):
+        if job.status.ended and not (events and events[-1].is_end):
             events.append(Event(last, job.status.value, ""))
         return History(job, last, events)
 

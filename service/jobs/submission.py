@@ -33,6 +33,8 @@ from service.housekeeping.store_room import StoreRoom
 from service.settings import ServiceSettings
 
 _MAX_RETRY_AFTER_SECONDS = 600
+_STORAGE_RETRY_AFTER_SECONDS = 10
+"""Whether and when pictures will have gone, nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _refusal(kind: str, ask: dict[str, Any], told: list[Any]) -> ServiceError:
     if kind == "gone":
         return JobExpired("The job that this Idempotency-Key made is no longer kept.")
     if kind == "storage_full":
-        return StorageFull(ask["no_room"])
+        return StorageFull(ask["no_room"], _STORAGE_RETRY_AFTER_SECONDS)
     seconds, *allowance = told
     retry_after = max(1, min(ceil(float(seconds)), _MAX_RETRY_AFTER_SECONDS))
     if kind == "queue_full":

@@ -105,10 +105,7 @@ class _Stream:
         events = [event for event in feed.take() if event.number > self._last or event.is_end]
         if feed.behind or (events and events[0].number > self._last + 1):
             feed.behind = False
-            history = await self._parts.queue.history(self._job_id, self._owner, self._last)
-            events = history.events
-            if history.job.status.ended and not (events and events[-1].is_end):
-                events.append(Event(history.last, history.job.status.value, ""))
+            events = (await self._parts.queue.history(self._job_id, self._owner, self._last)).events
         return events
 
     async def _render(self, event: Event) -> bytes:

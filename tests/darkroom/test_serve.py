@@ -8,7 +8,7 @@ from pathlib import Path
 import redis
 
 from darkroom import valkey
-from tests.conftest import ROOT, end, free_port, wait_until
+from tests.conftest import ROOT, end, free_port, start_valkey
 from tests.integration.conftest import processes_of
 
 
@@ -61,12 +61,9 @@ def test_the_socket_of_a_deep_folder_is_short_enough(tmp_path: Path) -> None:
 
 
 def test_valkey_keeps_what_was_written_through_a_kill(tmp_path: Path) -> None:
-    binary = valkey.find_binary()
-    assert binary is not None
     path = valkey.socket_path(tmp_path)
     for expected in (0, 500):
-        process = subprocess.Popen(valkey.command(binary, tmp_path))
-        wait_until(lambda: valkey.answers(path))
+        process = start_valkey(tmp_path)
         with redis.Redis(unix_socket_path=str(path)) as client:
             assert client.llen("line") == expected
             for number in range(500):

@@ -1,7 +1,6 @@
 """Listeners through interruptions: of the subscription, of Redis, of the service, and silence."""
 
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from darkroom import valkey
 from service.app import create_app
 from service.routes import events as routes
 from service.settings import ServiceSettings
-from tests.conftest import end, free_port, wait_until
+from tests.conftest import end, free_port, start_valkey, wait_until
 from tests.service.conftest import Service, start_service, stop_service
 from tests.service.event_stream import Connect, all_events, events_of
 from tests.service.moves import Moves, eventful, live
@@ -122,14 +121,6 @@ def test_a_service_that_stops_ends_its_streams_and_another_goes_on(
     finally:
         for service in services:
             stop_service(service)
-
-
-def start_valkey(folder: Path) -> subprocess.Popen[bytes]:
-    binary = valkey.find_binary()
-    assert binary is not None
-    process = subprocess.Popen(valkey.command(binary, folder))
-    wait_until(lambda: valkey.answers(valkey.socket_path(folder)))
-    return process
 
 
 def test_a_stream_outlives_a_crash_of_redis(tmp_path: Path) -> None:

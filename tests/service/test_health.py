@@ -11,7 +11,7 @@ import redis
 from contract import scripts
 from contract.worker_state import WorkerState
 from darkroom import valkey
-from tests.conftest import end, wait_until
+from tests.conftest import end, start_valkey, wait_until
 from tests.service.conftest import Service, start_service, stop_service
 
 
@@ -40,11 +40,7 @@ def test_readiness_tells_of_every_worker(service: Service, client: redis.Redis) 
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> subprocess.Popen[bytes]:
-    binary = valkey.find_binary()
-    assert binary is not None
-    process = subprocess.Popen(valkey.command(binary, tmp_path))
-    wait_until(lambda: valkey.answers(valkey.socket_path(tmp_path)))
-    return process
+    return start_valkey(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])

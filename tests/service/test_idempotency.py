@@ -4,7 +4,6 @@ import http.client
 import json
 import signal
 import socket
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from contract import keys, scripts
 from contract.parameters import JobRequest
 from darkroom import valkey
 from service.headers.idempotency import fingerprint
-from tests.conftest import end, wait_until
+from tests.conftest import end, start_valkey, wait_until
 from tests.contract.test_scripts import Line
 from tests.service.conftest import Service, start_service, stop_service
 from tests.service.test_jobs import claim, finish
@@ -234,14 +233,6 @@ def test_a_request_sent_again_can_be_waited_for(service: Service, client: redis.
     assert answer.headers["idempotent-replayed"] == "true"
     assert answer.headers["preference-applied"] == "wait=20"
     assert post(service, "k", Prefer="wait=20").status_code == 200
-
-
-def start_valkey(folder: Path) -> subprocess.Popen[bytes]:
-    binary = valkey.find_binary()
-    assert binary is not None
-    process = subprocess.Popen(valkey.command(binary, folder))
-    wait_until(lambda: valkey.answers(valkey.socket_path(folder)))
-    return process
 
 
 def test_a_key_outlives_the_service_and_a_killed_valkey(tmp_path: Path) -> None:

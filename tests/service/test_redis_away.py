@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import redis
 
 from contract.job import JobStatus
 from darkroom import valkey
-from tests.conftest import end, wait_until
+from tests.conftest import end, start_valkey, wait_until
 from tests.contract.test_scripts import Line
 from tests.service.conftest import Service, start_service, stop_service
 from tests.worker.conftest import Start, running, start  # noqa: F401
@@ -41,17 +41,14 @@ class Server:
     """A Valkey of this test's own, on its own folder."""
 
     folder: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.process = start_valkey(self.folder)
 
     @property
     def url(self) -> str:
         return f"unix://{valkey.socket_path(self.folder)}"
-
-    def start(self) -> None:
-        binary = valkey.find_binary()
-        assert binary is not None
-        self.process = subprocess.Popen(valkey.command(binary, self.folder))
-        wait_until(lambda: valkey.answers(valkey.socket_path(self.folder)))
 
     def leave(self, how: signal.Signals) -> None:
         self.process.send_signal(how)
@@ -62,14 +59,12 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
         else:
-            self.start()
+            self.process = start_valkey(self.folder)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, subprocess.Popen(["true"]))
-    server.process.wait()
-    server.start()
+    server = Server(tmp_path)
     yield server
     server.process.send_signal(signal.SIGCONT)
     end(server.process)

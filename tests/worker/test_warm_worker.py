@@ -2,7 +2,6 @@
 
 import hashlib
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from contract.job import JobStatus, stored_images
 from contract.model_catalog import read_model_catalog
 from contract.worker_state import WorkerState
 from darkroom import valkey
-from tests.conftest import ROOT, end, wait_until
+from tests.conftest import ROOT, end, start_valkey, wait_until
 from tests.contract.test_scripts import Line
 from tests.worker.conftest import Start, reach, running, submit
 from worker.execution import DEVICE_LOST_EXIT_CODE
@@ -214,18 +213,11 @@ def test_two_workers_share_the_line_and_run_each_job_once(start: Start, line: Li
 
 
 def test_a_worker_outlives_an_outage_of_redis_in_the_middle_of_a_job(tmp_path: Path, start: Start) -> None:
-    binary = valkey.find_binary()
-    assert binary is not None
     folder = tmp_path / "own"
     folder.mkdir()
     path = valkey.socket_path(folder)
 
-    def run_valkey() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(valkey.command(binary, folder))
-        wait_until(lambda: valkey.answers(path))
-        return process
-
-    server = run_valkey()
+    server = start_valkey(folder)
     with redis.Redis.from_url(f"unix://{path}", decode_responses=True) as client:
         line = Line(client)
         submit(line, "a", "steps 40")
@@ -233,7 +225,7 @@ def test_a_worker_outlives_an_outage_of_redis_in_the_middle_of_a_job(tmp_path: P
         running(line, "a")
         end(server, signal.SIGKILL)
         time.sleep(3)
-        server = run_valkey()
+        server = start_valkey(folder)
         job = reach(line, "a", JobStatus.SUCCEEDED)
         assert job.attempts == 1
     end(server)
