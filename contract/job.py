@@ -87,6 +87,13 @@ class JobError(_Part):
     detail: str
 
 
+class JobWarning(_Part):
+    """What a client should know of a job that did not fail for it; `code` is stable, `detail` is for people."""
+
+    code: str
+    detail: str
+
+
 class Timings(_Part):
     """Where a job's time went, in seconds. Queued ends with the last claim."""
 
@@ -112,6 +119,7 @@ class Job(_Part):
     labels: Labels
     images: list[GeneratedImage]
     error: JobError | None
+    warnings: list[JobWarning]
     attempts: Annotated[int, Field(description="how often a worker took the job")]
     created_at: datetime
     started_at: datetime | None
@@ -128,6 +136,7 @@ FIELDS = (
     "images",
     "error_code",
     "error_detail",
+    "warnings",
     "attempts",
     "created_at",
     "started_at",
@@ -141,6 +150,7 @@ FIELDS = (
 """The fields of the hash that make a `Job`, in the order in which the scripts return them."""
 
 stored_images = TypeAdapter(list[StoredImage])
+job_warnings = TypeAdapter(list[JobWarning])
 _labels = TypeAdapter(Labels)
 
 Sign = Callable[[str], str]
@@ -172,6 +182,7 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         labels=_labels.validate_json(field["labels"] or "{}"),
         images=_public_images(job_id, field["images"], sign),
         error=error,
+        warnings=job_warnings.validate_json(field["warnings"] or "[]"),
         attempts=int(field["attempts"] or 0),
         created_at=created_at,
         started_at=started_at,

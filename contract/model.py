@@ -131,11 +131,11 @@ class Model(_Part):
         return scheduler if scheduler in self.offered_schedulers else None
 
     def complete(self, request: GenerationRequest, seed: int) -> GenerationParameters:
-        """The effective parameters; `seed` is used where the request names none.
+        """The effective parameters of a request whose style, if any, is applied; `seed` is used where it names none.
 
         Raises ParametersRefused with every field that this model does not take.
         """
-        asked = request.model_dump(exclude_none=True, include=set(GenerationRequest.model_fields))
+        asked = request.model_dump(exclude_none=True, include=set(GenerationRequest.model_fields) - {"style"})
         effective = {**self.defaults.model_dump(), "seed": seed, **asked, "model": self.id}
         refusals = self._refusals(effective)
         scheduler = self.find_scheduler(effective["scheduler"])

@@ -14,6 +14,8 @@ MAX_SEED = 2**32 - 1
 MAX_SIDE = 4096
 """Pixels."""
 
+MAX_CLIP_SKIP = 11
+
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -37,6 +39,7 @@ Steps = Annotated[int, Field(ge=1, le=200)]
 GuidanceScale = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
 ImageCount = Annotated[int, Field(ge=1, le=16)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+ClipSkip = Annotated[int, Field(ge=0, le=MAX_CLIP_SKIP, description="last layers of the text encoder left out")]
 OutputFormat = Literal["png", "jpeg", "webp"]
 
 
@@ -60,6 +63,10 @@ class GenerationRequest(BaseModel):
     num_images_per_prompt: ImageCount = 1
     seed: Annotated[Seed | None, Field(description="image i is drawn from seed + i; drawn at random if absent")] = None
     scheduler: Annotated[Name | None, Field(description="a name or diffusers class name from GET /schedulers")] = None
+    style: Annotated[Name | None, Field(description="a name from GET /styles, around the prompt")] = None
+    prompt_weighting: Annotated[bool, Field(description="whether `(word:1.3)` weighs, or is text")] = False
+    clip_skip: ClipSkip | None = None
+    embed_parameters: Annotated[bool | None, Field(description="whether the files hold the prompt and the rest")] = None
     output_format: OutputFormat = "png"
 
 
@@ -93,6 +100,9 @@ class GenerationParameters(BaseModel):
     num_images_per_prompt: ImageCount
     seed: Seed
     scheduler: Name
+    prompt_weighting: bool = False
+    clip_skip: ClipSkip = 0
+    embed_parameters: bool = True
     output_format: OutputFormat
 
     @property

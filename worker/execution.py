@@ -46,6 +46,9 @@ class Execution:
 
     job_id: str
     execution_id: str
+    owner: str
+    traceparent: str
+    """Of W3C Trace Context; empty where nobody traces."""
     seconds: float
     """That it may run."""
     too_late: str

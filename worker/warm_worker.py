@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 from uuid import uuid4
@@ -25,7 +25,7 @@ from rq.worker.base import WorkerStatus
 from contract import keys, scripts
 from contract.errors import JobFailed, JobRefused
 from contract.image_store import ImageStore
-from contract.job import RQ_DATA, Timings, stored_images
+from contract.job import RQ_DATA, JobWarning, Timings, job_warnings, stored_images
 from contract.parameters import GenerationParameters
 from contract.worker_state import ModelState
 from worker.beat import Beat
@@ -48,6 +48,7 @@ class Drawn:
     load_seconds: float
     denoise_seconds: float
     decode_seconds: float
+    warnings: list[JobWarning] = field(default_factory=list)
 
 
 OnStep = Callable[[int, int, Peek], None]
@@ -141,9 +142,24 @@ class WarmWorker(SimpleWorker):
         self.connection.blmove(keys.QUEUE, keys.QUEUE, _BLOCK_SECONDS, "LEFT", "LEFT")
 
     def _run(
-        self, job_id: bytes, execution_id: bytes, data: bytes, parameters: bytes, seconds: bytes, too_late: bytes
+        self,
+        job_id: bytes,
+        execution_id: bytes,
+        owner: bytes,
+        traceparent: bytes,
+        data: bytes,
+        parameters: bytes,
+        seconds: bytes,
+        too_late: bytes,
     ) -> None:
-        execution = Execution(job_id.decode(), execution_id.decode(), float(seconds), too_late.decode())
+        execution = Execution(
+            job_id.decode(),
+            execution_id.decode(),
+            owner.decode(),
+            traceparent.decode(),
+            float(seconds),
+            too_late.decode(),
+        )
         with self._beat.holding(execution):
             try:
                 self._end(execution, "finished", self._result(execution, data, parameters))
@@ -203,6 +219,7 @@ class WarmWorker(SimpleWorker):
         )
         return {
             "images": stored_images.dump_json(images).decode(),
+            "warnings": job_warnings.dump_json(drawn.warnings).decode(),
             "stored_bytes": str(sum(image.size_bytes for image in images)),
             "timings": timings.model_dump_json(exclude_none=True),
             "step": str(execution.step),

@@ -1,7 +1,7 @@
 -- Leases jobs from the head of the line to a worker.
 -- ARGV: worker name, an execution id for each job that it can take.
--- Returns for each job taken: id, execution id, data, parameters, seconds it may run, and what to say when it did not end
--- in them.
+-- Returns for each job taken: id, execution id, owner, traceparent, data, parameters, seconds it may run, and what to say
+-- when it did not end in them. The traceparent is empty where nobody traces.
 local worker = ARGV[1]
 local time = now()
 
@@ -48,8 +48,8 @@ for index = 2, #ARGV do
     'worker_name', worker)
   tell(id, 'running', redis.call('HINCRBY', key, 'attempts', 1))
   show_worker(worker, 'state', 'busy')
-  local job = redis.call('HMGET', key, 'data', 'parameters')
+  local job = redis.call('HMGET', key, 'owner', 'traceparent', 'data', 'parameters')
   local seconds, too_long = time_limit(id)
-  claims[#claims + 1] = { id, ARGV[index], job[1], job[2], seconds, too_long }
+  claims[#claims + 1] = { id, ARGV[index], job[1] or '', job[2] or '', job[3], job[4], seconds, too_long }
 end
 return claims

@@ -69,7 +69,7 @@ local score = math.max(virtual_time(), tonumber(last[2] or 0)) + ask.cost
 local deadline = time + ask.deadline_seconds
 local created = iso(time)
 redis.call('HSET', job_key(id), 'status', 'queued', 'origin', QUEUE_NAME, 'data', RQ_DATA, 'description', ask.description,
-  'owner', owner, 'model', ask.model, 'parameters', ask.parameters, 'labels', ask.labels, 'cost', ask.cost,
+  'owner', owner, 'traceparent', ask.traceparent or '', 'model', ask.model, 'parameters', ask.parameters, 'labels', ask.labels, 'cost', ask.cost,
   'score', string.format('%.0f', score), 'created_at', created, 'enqueued_at', created,
   'timeout', ask.timeout_seconds, 'deadline', string.format('%.6f', deadline), 'deadline_at', iso(deadline),
   'deadline_seconds', ask.deadline_seconds, 'result_ttl', ask.retention_seconds, 'failure_ttl', ask.retention_seconds)

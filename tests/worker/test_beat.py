@@ -35,7 +35,7 @@ def line(client: redis.Redis) -> Line:
 
 
 def execution() -> Execution:
-    return Execution("a", "e1", 60, "too late")
+    return Execution("a", "e1", "anonymous", "", 60, "too late")
 
 
 def test_a_lease_outlives_its_length_while_it_is_held(beat: Beat, line: Line) -> None:
