@@ -23,6 +23,8 @@ class ContractSettings(BaseSettings):
     models: Path = Path("models.toml")
     store_limit_bytes: Annotated[int, Field(gt=0)] | None = None
     """What the pictures of all jobs may take together."""
+    mark_ai: bool = True
+    """Whether every file says that an AI made its picture."""
 
     @property
     def image_store(self) -> Path:

@@ -22,12 +22,13 @@ from service.dependencies import Parts
 from service.exception_handlers import install_exception_handlers
 from service.housekeeping.chores import Housekeeping
 from service.housekeeping.store_room import StoreRoom
+from service.inspection.inspection import Inspections
 from service.jobs.job_events import JobEvents
 from service.jobs.job_queue import JobQueue
 from service.jobs.submission import Submission
 from service.pictures.image_variants import ImageVariants
 from service.redis_client import connect
-from service.routes import docs, generate, health, images, job_list, jobs, models
+from service.routes import docs, generate, health, images, inspect, job_list, jobs, models
 from service.routes import events as event_routes
 from service.settings import ServiceSettings
 
@@ -65,6 +66,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         events=events,
         store=store,
         variants=ImageVariants(store),
+        inspections=Inspections(catalog),
         room=room,
         catalog=catalog,
         signed_urls=signed_urls,
@@ -73,7 +75,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     if keys is None:  # no browser adds a key by itself, as it would a cookie: a page that has one may use it
         app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
     install_exception_handlers(app)
-    for routes in (generate, job_list, jobs, event_routes, images, models, health, docs):
+    for routes in (generate, job_list, jobs, event_routes, images, inspect, models, health, docs):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app

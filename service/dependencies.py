@@ -15,6 +15,7 @@ from service.access.owners import ANONYMOUS, Owner
 from service.access.signed_urls import SignedUrls
 from service.errors import Unauthorized
 from service.housekeeping.store_room import StoreRoom
+from service.inspection.inspection import Inspections
 from service.jobs.job_events import JobEvents
 from service.jobs.job_queue import JobQueue
 from service.jobs.submission import Submission
@@ -31,6 +32,7 @@ class Parts:
     events: JobEvents
     store: ImageStore
     variants: ImageVariants
+    inspections: Inspections
     room: StoreRoom
     catalog: ModelCatalog
     signed_urls: SignedUrls

@@ -13,6 +13,8 @@
     ├── UnsupportedMediaType    415 unsupported_media_type
     ├── RangeNotSatisfiable     416 range_not_satisfiable
     ├── HostRefused             421 host_not_allowed
+    ├── NoParametersFound       422 no_parameters_found
+    ├── NotAnImage              422 not_an_image
     ├── ValidationFailed        422 validation_failed
     ├── IdempotencyKeyReused    422 idempotency_key_reused
     ├── ImageUnreadable         500 image_unreadable
@@ -105,6 +107,20 @@ class ValidationFailed(ServiceError):
     def __init__(self, refusals: list[Refusal]) -> None:
         super().__init__("; ".join(f"{refusal.pointer or 'body'}: {refusal.detail}" for refusal in refusals))
         self.refusals = refusals
+
+
+class NotAnImage(ServiceError):
+    """What was sent to be inspected is no file that can be."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "not_an_image"
+
+
+class NoParametersFound(ServiceError):
+    """The image does not say how it was made."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "no_parameters_found"
 
 
 class HostRefused(ServiceError):

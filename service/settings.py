@@ -49,6 +49,8 @@ class ServiceSettings(ContractSettings):
     """Of a request: pixels, times steps, times images."""
     secret_file: Path | None = None
     """At least 32 bytes that several services share; None: a file in the data folder, made if missing."""
+    embed_parameters: bool = True
+    """Whether files hold the prompt and all else that draws them again, where the request does not say."""
     signed_url_seconds: Annotated[int, Field(ge=60)] = 3600
     """How long a signed image URL opens its picture, at least."""
 

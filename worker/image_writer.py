@@ -29,17 +29,18 @@ _ASK_AGAIN_SECONDS = 0.25
 class ImageWriter:
     """One for all jobs of a worker."""
 
-    def __init__(self, client: redis.Redis, store: ImageStore, limit_bytes: int | None) -> None:
+    def __init__(self, client: redis.Redis, store: ImageStore, limit_bytes: int | None, *, mark_ai: bool) -> None:
         self._client = client
         self._store = store
         self._limit_bytes = limit_bytes
+        self._mark_ai = mark_ai
 
     def write(self, execution: Execution, parameters: GenerationParameters, images: list[Image]) -> list[StoredImage]:
         """The pictures as the job's record names them.
 
         Raises StorageFull or StorageUnavailable, and whatever ends an execution early while it waits for room.
         """
-        encoded = [encode_image(image, parameters, parameters.seed + index) for index, image in enumerate(images)]
+        encoded = [encode_image(image, parameters, index, mark_ai=self._mark_ai) for index, image in enumerate(images)]
         self._find_room(execution, sum(map(len, encoded)))
         saved: list[StoredImage] = []
         for index, (image, content) in enumerate(zip(images, encoded, strict=True)):

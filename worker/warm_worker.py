@@ -90,7 +90,7 @@ class WarmWorker(SimpleWorker):
             worker_ttl=keys.WORKER_TTL_SECONDS,
         )
         self._draw = draw
-        self._images = ImageWriter(client, store, settings.store_limit_bytes)
+        self._images = ImageWriter(client, store, settings.store_limit_bytes, mark_ai=settings.mark_ai)
         self._beat = beat
         self._settings = settings
         self._drift = Drift(settings.recycle_drift_bytes)

@@ -63,6 +63,8 @@ class Submission:
         Raises ValidationFailed, IdempotencyKeyReused, JobExpired, QueueFull, TooManyQueuedJobs, RateExceeded,
         StorageFull, and RedisError; the job is then in line or it is not, never half.
         """
+        if request.embed_parameters is None:
+            parameters = parameters.model_copy(update={"embed_parameters": self._settings.embed_parameters})
         self._check_bounds(request, parameters, owner)
         ask = self._ask(request, parameters, owner, idempotency_key)
         no_room = await self._room.refusal()

@@ -6,12 +6,14 @@ Knows Pillow and the store; knows nothing of HTTP. Work is done on threads, litt
 import asyncio
 import io
 import logging
+from dataclasses import replace
 
 from PIL import Image
 
 from contract.image_file import encode_pixels
 from contract.image_store import ImageStore
-from contract.parameters import MAX_SIDE
+from contract.parameters import MAX_SIDE, OutputFormat
+from contract.provenance import Provenance, read_provenance
 from service.errors import ImageNotFound, ImageUnreadable
 from service.pictures.bytes_cache import BytesCache
 from service.pictures.representation import Representation, stored_format
@@ -56,19 +58,26 @@ class ImageVariants:
 
 
 def _encode(stored: bytes, wanted: Representation) -> bytes:
-    pixels = _decode(stored, stored_format(wanted.image).upper())
+    pixels, provenance = _decode(stored, stored_format(wanted.image).upper())
     if wanted.width is not None:
         height = max(1, round(wanted.width * pixels.height / pixels.width))
         pixels = pixels.resize((wanted.width, height), Image.Resampling.LANCZOS)
-    return encode_pixels(pixels, wanted.output_format)
+    return encode_pixels(pixels, wanted.output_format, _as_drawn_in(wanted.output_format, provenance))
 
 
-def _decode(stored: bytes, file_format: str) -> Image.Image:
-    """The pixels of a file that is no larger than any picture of ours; its header alone is read to tell."""
+def _as_drawn_in(output_format: OutputFormat, provenance: Provenance) -> Provenance:
+    """What the file would say had the job asked for that format; of a smaller copy, what the whole picture says."""
+    if provenance.parameters is None:
+        return provenance
+    return replace(provenance, parameters=provenance.parameters.model_copy(update={"output_format": output_format}))
+
+
+def _decode(stored: bytes, file_format: str) -> tuple[Image.Image, Provenance]:
+    """What a file shows and says that is no larger than any picture of ours; its header alone is read to tell."""
     try:
         with Image.open(io.BytesIO(stored), formats=[file_format]) as picture:
             if max(picture.size) > MAX_SIDE:
                 raise ImageUnreadable("The stored picture is larger than any that was drawn.")
-            return picture.convert("RGB")
+            return picture.convert("RGB"), read_provenance(picture.info.get("xmp"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageUnreadable("The stored picture cannot be decoded.") from error

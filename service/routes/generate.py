@@ -1,6 +1,5 @@
 """POST /generate: takes a request, or says field by field why not."""
 
-import asyncio
 import secrets
 from contextlib import suppress
 from typing import Annotated, Any
@@ -13,41 +12,27 @@ from contract.errors import Refusal
 from contract.job import Job
 from contract.parameters import JobRequest, highest_seed
 from service.dependencies import WithOwner, WithParts
-from service.errors import BodyTooLarge, BodyTooSlow, InvalidJson, UnsupportedMediaType, ValidationFailed
+from service.errors import InvalidJson, UnsupportedMediaType, ValidationFailed
 from service.headers.allowance import rate_limit_headers
 from service.headers.idempotency import MAX_KEY_LENGTH, IdempotencyKey
 from service.headers.preferences import MAX_WAIT_SECONDS, PreferredWait
+from service.request_body import media_type, read_body
 from service.routes.problems import problem_responses
 
 MAX_BODY_BYTES = 64 * 1024
-BODY_SECONDS = 30.0
 
 router = APIRouter()
 
 
 async def job_request(request: Request) -> JobRequest:
     """The body, parsed and validated in one strict pass: not a number, half a surrogate or bad UTF-8 never get in."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedMediaType("The Content-Type must be application/json.")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await _body(request)
-    except TimeoutError:
-        raise BodyTooSlow(f"The body must have come within {BODY_SECONDS:.0f} seconds.") from None
+    body = await read_body(request, MAX_BODY_BYTES)
     try:
         return JobRequest.model_validate_json(body)
     except ValidationError as error:
         raise _refused(error) from None
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"The body must be at most {MAX_BODY_BYTES} bytes.")
-    return bytes(body)
 
 
 def _refused(error: ValidationError) -> InvalidJson | ValidationFailed:

@@ -1,5 +1,6 @@
 """The main job: a prompt in, a real picture of the bundled model out."""
 
+import hashlib
 import io
 
 import numpy as np
@@ -81,8 +82,28 @@ def test_parameters_read_from_a_png_draw_it_again(serve: Serve) -> None:
     with Image.open(io.BytesIO(content)) as image:
         text = image.info["parameters"]
     assert text.splitlines()[0] == PROMPT
-    assert "Steps: 6, Sampler: DDIM, CFG scale: 4.0, Seed: 31, Size: 128x128" in text
+    assert "Steps: 6, Sampler: DDIM, Schedule type: Automatic, CFG scale: 4.0, Seed: 31, Size: 128x128" in text
     assert serve.images(prompt=PROMPT, seed=31, num_inference_steps=6) == [content]
+
+
+@pytest.mark.parametrize("output_format", ["png", "jpeg", "webp"])
+def test_a_picture_is_drawn_again_from_nothing_but_its_file(serve: Serve, output_format: str) -> None:
+    asked = {
+        "prompt": f'{PROMPT}, "狐 🦊", <b> & \\\r\nNegative prompt: none\nSteps: 1, Sampler: Euler',
+        "negative_prompt": "blue, 𝔟𝔩𝔲𝔢\nNegative prompt: x",
+        "num_inference_steps": 3,
+        "num_images_per_prompt": 2,
+        "scheduler": "DPM++ 2M SDE",
+    }
+    job = serve.end_of(serve.submit(output_format=output_format, **asked))
+    for image in job["images"]:
+        content = serve.http.get(image["url"]).content
+        inspection = serve.http.post(
+            "/inspect", content=content, headers={"Content-Type": image["content_type"]}
+        ).json()
+        assert (inspection["index"], inspection["seed"]) == (image["index"], image["seed"])
+        again = serve.end_of(serve.submit(**inspection["parameters"]))
+        assert again["images"][image["index"]]["sha256"] == hashlib.sha256(content).hexdigest() == image["sha256"]
 
 
 def test_a_running_job_shows_its_progress_and_can_be_canceled(serve: Serve) -> None:

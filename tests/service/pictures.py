@@ -4,6 +4,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 from PIL import Image
@@ -42,14 +43,18 @@ def drawing(size: tuple[int, int] = SIZE) -> Image.Image:
 
 def encoded(job: Job, image: Image.Image, output_format: OutputFormat) -> bytes:
     """The bytes that a worker stores for the job."""
-    return encode_image(image, job.parameters.model_copy(update={"output_format": output_format}), job.parameters.seed)
+    return encode_image(image, job.parameters.model_copy(update={"output_format": output_format}), 0)
 
 
 def keep(
-    service: Service, client: redis.Redis, output_format: OutputFormat = "png", size: tuple[int, int] = SIZE
+    service: Service,
+    client: redis.Redis,
+    output_format: OutputFormat = "png",
+    size: tuple[int, int] = SIZE,
+    **parameters: Any,
 ) -> Picture:
     """A job that ended with one picture."""
-    job = Job.model_validate(service.submit(output_format=output_format))
+    job = Job.model_validate(service.submit(output_format=output_format, **parameters))
     claim(client)
     content = encoded(job, drawing(size), output_format)
     image = StoredImage(

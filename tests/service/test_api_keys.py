@@ -95,6 +95,12 @@ def test_a_key_in_another_alphabet_is_a_wrong_key(keyed: Keyed) -> None:
     assert answer.status_code == 401
 
 
+def test_an_image_is_inspected_for_those_who_show_a_key(keyed: Keyed) -> None:
+    for headers, status in (({}, 401), ({"Authorization": f"Bearer {keyed.key}"}, 422)):
+        answer = keyed.service.http.post("/inspect", content=b"x", headers=headers | {"Content-Type": "image/png"})
+        assert answer.status_code == status
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/static/favicon.png"])
 def test_health_and_documents_are_open(keyed: Keyed, path: str) -> None:
     assert keyed.ask(None, path).status_code == 200

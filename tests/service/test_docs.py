@@ -29,6 +29,7 @@ def test_the_contract_names_every_operation(service: Service) -> None:
         "head_image",
         "get_negotiated_image",
         "head_negotiated_image",
+        "inspect",
         "list_models",
         "list_schedulers",
         "livez",

@@ -16,12 +16,14 @@ from contract.image_file import CONTENT_TYPES, encode_pixels
 from contract.image_store import local_image_store
 from contract.job import Job, StoredImage
 from contract.parameters import OutputFormat
+from contract.provenance import Provenance, read_provenance
 from service.pictures.image_variants import ImageVariants
 from service.pictures.representation import ThumbnailWidth, represent
 from tests.service.conftest import Service
 from tests.service.pictures import Picture, drawing, encoded, keep, opened
 
 FORMATS: list[OutputFormat] = ["png", "jpeg", "webp"]
+UNKNOWN = Provenance(system=None, parameters=None)
 
 
 @pytest.fixture
@@ -57,6 +59,19 @@ def test_a_png_is_transcoded_to_the_bytes_that_a_job_of_that_format_stores(
     job = Job.model_validate(service.http.get(f"/jobs/{picture.job_id}").json())
     answer = service.http.get(f"{picture.address}.{output_format}")
     assert answer.content == encoded(job, drawing(), output_format)
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("embed_parameters", [True, False])
+def test_a_thumbnail_says_where_the_whole_picture_comes_from(
+    service: Service, client: redis.Redis, output_format: OutputFormat, embed_parameters: bool
+) -> None:
+    picture = keep(service, client, embed_parameters=embed_parameters)
+    job = Job.model_validate(service.http.get(f"/jobs/{picture.job_id}").json())
+    answer = service.http.get(f"{picture.address}.{output_format}", params={"width": 64})
+    provenance = read_provenance(opened(answer.content).info["xmp"])
+    drawn = job.parameters.model_copy(update={"output_format": output_format})
+    assert provenance == Provenance("Darkroom, model pocket", drawn if embed_parameters else None)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +151,8 @@ def _png_header(width: int, height: int) -> bytes:
         lambda _: b"no picture",
         lambda content: content[:-100],
         lambda content: content.replace(b"IDAT", b"IDAX"),
-        lambda _: encode_pixels(drawing(), "jpeg"),
-        lambda _: encode_pixels(drawing((4104, 8)), "png"),
+        lambda _: encode_pixels(drawing(), "jpeg", UNKNOWN),
+        lambda _: encode_pixels(drawing((4104, 8)), "png", UNKNOWN),
         lambda _: _png_header(65000, 65000),
     ],
     ids=["text", "cut off", "damaged", "of another format", "too large", "a bomb"],
@@ -196,7 +211,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Threads:
 
 def _variants(folder: Path, *wanted: tuple[OutputFormat, ThumbnailWidth | None]) -> list[bytes]:
     """Variants of one picture, asked for at once."""
-    content = encode_pixels(drawing(), "png")
+    content = encode_pixels(drawing(), "png", UNKNOWN)
     image = StoredImage(
         key="job/0.png",
         seed=1,

@@ -22,10 +22,10 @@ def files(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
 
 
-def size_of(seed: int) -> int:
-    """Of the file that the stub's picture makes."""
-    parameters = PARAMETERS.model_copy(update={"seed": seed})
-    return len(encode_image(Image.new("RGB", (64, 64), (seed, 0, 0)), parameters, seed))
+def size_of(seed: int, index: int = 0, images: int = 1) -> int:
+    """Of the file that the stub's picture of such a job makes."""
+    parameters = PARAMETERS.model_copy(update={"seed": seed, "num_images_per_prompt": images})
+    return len(encode_image(Image.new("RGB", (64, 64), (seed + index, 0, 0)), parameters, index))
 
 
 def error_of(line: Line, job_id: str) -> JobError:
@@ -42,8 +42,9 @@ def test_a_job_whose_pictures_find_no_room_leaves_none_and_the_next_one_succeeds
     submit(line, "first")
     reach(line, "first", JobStatus.SUCCEEDED)
     before = files(tmp_path)
-    assert size_of(9) < size_of(10)
-    room = size_of(9) if fits else size_of(9) - 1
+    first, second = size_of(9, 0, images=2), size_of(9, 1, images=2)
+    assert first < second
+    room = first if fits else first - 1
     resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
     submit(line, "a", num_images_per_prompt=2, seed=9)
     assert error_of(line, "a").code == "storage_full"
