@@ -117,6 +117,7 @@ class Job(_Part):
     progress: Progress | None
     parameters: GenerationParameters
     labels: Labels
+    grid_id: Annotated[str | None, Field(description="the grid of which it is a cell")]
     images: list[GeneratedImage]
     error: JobError | None
     warnings: list[JobWarning]
@@ -133,6 +134,7 @@ FIELDS = (
     "status",
     "parameters",
     "labels",
+    "grid_id",
     "images",
     "error_code",
     "error_detail",
@@ -165,10 +167,6 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
     }
     status = FROM_RQ[field["status"] or ""]
     created_at, started_at = datetime.fromisoformat(field["created_at"] or ""), _time(field["started_at"])
-    timings = Timings.model_validate_json(field["timings"] or "{}")
-    if started_at is not None:
-        queued = (started_at - created_at).total_seconds()
-        timings = timings.model_copy(update={"queued_seconds": queued})
     error = None
     if status is JobStatus.FAILED:
         error = JobError(code=field["error_code"] or "worker_crashed", detail=field["error_detail"] or "")
@@ -180,7 +178,8 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         progress=Progress(step=int(field["step"] or 0), total=int(field["total"])) if field["total"] else None,
         parameters=GenerationParameters.model_validate_json(field["parameters"] or ""),
         labels=_labels.validate_json(field["labels"] or "{}"),
-        images=_public_images(job_id, field["images"], sign),
+        grid_id=field["grid_id"],
+        images=public_images(job_id, stored_images.validate_json(field["images"] or "[]"), sign),
         error=error,
         warnings=job_warnings.validate_json(field["warnings"] or "[]"),
         attempts=int(field["attempts"] or 0),
@@ -189,13 +188,22 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         completed_at=_time(field["ended_at"]),
         deadline_at=datetime.fromisoformat(field["deadline_at"] or ""),
         expires_at=_time(field["expires_at"]),
-        timings=timings,
+        timings=timings_from_record(field["timings"], created_at, started_at),
     )
 
 
-def _public_images(job_id: str, text: str | None, sign: Sign) -> list[GeneratedImage]:
+def timings_from_record(text: str | None, created_at: datetime, started_at: datetime | None) -> Timings:
+    """From the field of the hash, and the two times between which the job was queued."""
+    timings = Timings.model_validate_json(text or "{}")
+    if started_at is None:
+        return timings
+    return timings.model_copy(update={"queued_seconds": (started_at - created_at).total_seconds()})
+
+
+def public_images(job_id: str, stored: list[StoredImage], sign: Sign) -> list[GeneratedImage]:
+    """A job's pictures as clients see them."""
     images = []
-    for index, image in enumerate(stored_images.validate_json(text or "[]")):
+    for index, image in enumerate(stored):
         url = f"/images/{job_id}/{index}.{image.key.rpartition('.')[2]}"
         images.append(GeneratedImage(url=url, index=index, signed_url=sign(url), **image.model_dump(exclude={"key"})))
     return images

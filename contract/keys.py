@@ -28,10 +28,16 @@ SEQUENCES = "darkroom:sequences"
 """Hash of owner -> the number of its last job. A list's cursor shows it: it must tell nothing of other owners."""
 JOBS_PREFIX = "darkroom:jobs:"
 """Of each owner: sorted set of all its jobs; the score is the number that SEQUENCES gave the job."""
+GRID_PREFIX = "darkroom:grid:"
+"""Of each grid that has a job: hash with its owner, when it was made, its shape as JSON and the ids of its jobs."""
+GRIDS_PREFIX = "darkroom:grids:"
+"""Of each owner: sorted set of its grids; the score is the number that SEQUENCES gave the first job of the grid."""
+GRID_TOMBSTONE_PREFIX = "darkroom:expired_grid:"
+"""Of each grid whose last job was removed by its age: its owner, for a while."""
 RATE_PREFIX = "darkroom:rate:"
 """Of each owner: when its allowance of submits is whole again, in Redis time."""
 IDEMPOTENCY_PREFIX = "darkroom:idempotency:"
-"""Of each `<owner>:<hash of the key>`: `<fingerprint of the request> <job id>`."""
+"""Of each `<owner>:<hash of the key>`: `<fingerprint of the request> <job id, or grid id>`."""
 DEADLINES = "darkroom:deadlines"
 """Sorted set of the jobs that have not ended; the score is their deadline, in Redis time."""
 PACE = "darkroom:pace"
@@ -79,6 +85,8 @@ EVENTS_SECONDS = 3600
 """What happened to an ended job can be read in full for so long; afterwards only how it ended."""
 SCAN_JOBS = 500
 """A list looks at no more jobs in one step."""
+SCAN_CELLS = 2000
+"""A list of grids looks at no more of their jobs in one step."""
 PACE_MEMORY = 0.9
 """Each job that ends leaves so much of the weight of those before it."""
 WORKER_SILENT_SECONDS = 15

@@ -20,15 +20,30 @@ from service.access.signed_urls import SignedUrls
 from service.access.web_page_guard import WebPageGuard
 from service.dependencies import Parts
 from service.exception_handlers import install_exception_handlers
+from service.grids.grids import Grids
+from service.grids.sheets import Sheets
 from service.housekeeping.chores import Housekeeping
 from service.housekeeping.store_room import StoreRoom
 from service.inspection.inspection import Inspections
+from service.jobs.completion import Completion
 from service.jobs.job_events import JobEvents
 from service.jobs.job_queue import JobQueue
 from service.jobs.submission import Submission
 from service.pictures.image_variants import ImageVariants
 from service.redis_client import connect
-from service.routes import docs, generate, health, images, inspect, job_list, jobs, models
+from service.routes import (
+    docs,
+    generate,
+    grid_list,
+    grids,
+    health,
+    images,
+    inspect,
+    job_list,
+    jobs,
+    models,
+    sheets,
+)
 from service.routes import events as event_routes
 from service.settings import ServiceSettings
 
@@ -47,6 +62,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     room = StoreRoom(client, settings.image_store, settings.min_free_bytes, settings.store_limit_bytes)
     submission = Submission(client, settings, room, signed_urls.sign)
     housekeeping = Housekeeping(client, store, settings)
+    catalog = read_model_catalog(settings.models)
+    completion = Completion(catalog, embed_parameters=settings.embed_parameters)
 
     app = FastAPI(
         title="Darkroom",
@@ -58,11 +75,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
     )
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
-    catalog = read_model_catalog(settings.models)
     app.state.parts = Parts(
         client=client,
         queue=queue,
+        completion=completion,
         submission=submission,
+        grids=Grids(client, events, store, completion, submission),
+        sheets=Sheets(store, mark_ai=settings.mark_ai),
         events=events,
         store=store,
         variants=ImageVariants(store),
@@ -75,7 +94,20 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     if keys is None:  # no browser adds a key by itself, as it would a cookie: a page that has one may use it
         app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
     install_exception_handlers(app)
-    for routes in (generate, job_list, jobs, event_routes, images, inspect, models, health, docs):
+    for routes in (
+        generate,
+        job_list,
+        jobs,
+        event_routes,
+        grid_list,
+        grids,
+        sheets,
+        images,
+        inspect,
+        models,
+        health,
+        docs,
+    ):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app

@@ -14,8 +14,11 @@ from service.access.api_keys import ApiKeys
 from service.access.owners import ANONYMOUS, Owner
 from service.access.signed_urls import SignedUrls
 from service.errors import Unauthorized
+from service.grids.grids import Grids
+from service.grids.sheets import Sheets
 from service.housekeeping.store_room import StoreRoom
 from service.inspection.inspection import Inspections
+from service.jobs.completion import Completion
 from service.jobs.job_events import JobEvents
 from service.jobs.job_queue import JobQueue
 from service.jobs.submission import Submission
@@ -28,7 +31,10 @@ class Parts:
 
     client: redis.asyncio.Redis
     queue: JobQueue
+    completion: Completion
     submission: Submission
+    grids: Grids
+    sheets: Sheets
     events: JobEvents
     store: ImageStore
     variants: ImageVariants
@@ -98,21 +104,40 @@ _Expires = Annotated[str | None, Query(description="of a `signed_url`")]
 _Signature = Annotated[str | None, Query(description="of a `signed_url`")]
 
 
-async def _viewer(
-    job_id: str,
-    index: str,
+Admit = Callable[[str], Owner | None]
+
+
+async def _admission(
     parts: WithParts,
     owner: WithOwnerIfKnown,
     credentials: _Credentials,
     expires: _Expires = None,
     signature: _Signature = None,
-) -> Owner | None:
-    if expires is not None and signature is not None and parts.signed_urls.allows(job_id, index, expires, signature):
-        return None
-    if owner is None:
-        raise _unauthorized(credentials)
-    return owner
+) -> Admit:
+    def admit(picture: str) -> Owner | None:
+        if expires is not None and signature is not None and parts.signed_urls.allows(picture, expires, signature):
+            return None
+        if owner is None:
+            raise _unauthorized(credentials)
+        return owner
+
+    return admit
+
+
+_Admit = Annotated[Admit, Depends(_admission)]
+
+
+async def _viewer(job_id: str, index: str, admit: _Admit) -> Owner | None:
+    return admit(f"images/{job_id}/{index}")
 
 
 WithViewer = Annotated[Owner | None, Depends(_viewer)]
 """Whoever asks for a picture; None for anybody at all, whose URL is signed. A stranger without one gets 401."""
+
+
+async def _sheet_viewer(grid_id: str, admit: _Admit) -> Owner | None:
+    return admit(f"grids/{grid_id}/sheet")
+
+
+WithSheetViewer = Annotated[Owner | None, Depends(_sheet_viewer)]
+"""The same of a grid's contact sheet."""

@@ -5,10 +5,13 @@
     ├── Unauthorized            401 unauthorized
     ├── OriginRefused           403 cross_origin_refused
     ├── JobNotFound             404 job_not_found
+    ├── GridNotFound            404 grid_not_found
     ├── ImageNotFound           404 image_not_found
     ├── BodyTooSlow             408 body_too_slow
     ├── JobNotEnded             409 job_not_ended
+    ├── GridNotEnded            409 grid_not_ended
     ├── JobExpired              410 job_expired
+    ├── GridExpired             410 grid_expired
     ├── BodyTooLarge            413 body_too_large
     ├── UnsupportedMediaType    415 unsupported_media_type
     ├── RangeNotSatisfiable     416 range_not_satisfiable
@@ -148,6 +151,23 @@ class JobExpired(ServiceError):
 class JobNotEnded(ServiceError):
     status = HTTPStatus.CONFLICT
     code = "job_not_ended"
+
+
+class GridNotFound(ServiceError):
+    status = HTTPStatus.NOT_FOUND
+    code = "grid_not_found"
+
+
+class GridExpired(ServiceError):
+    """There was such a grid; none of its jobs is kept any more."""
+
+    status = HTTPStatus.GONE
+    code = "grid_expired"
+
+
+class GridNotEnded(ServiceError):
+    status = HTTPStatus.CONFLICT
+    code = "grid_not_ended"
 
 
 class IdempotencyKeyReused(ServiceError):

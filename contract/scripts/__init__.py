@@ -8,6 +8,7 @@ import json
 from importlib.resources import files
 
 from contract import keys
+from contract.grid import CELL_FIELDS, CELL_STATE_FIELDS
 from contract.job import FIELDS, FROM_RQ, RQ_DATA
 
 _Constant = str | int | float | dict[str, str] | tuple[str, ...]
@@ -15,6 +16,8 @@ _Constant = str | int | float | dict[str, str] | tuple[str, ...]
 _CONSTANTS: dict[str, _Constant] = {
     **{name: value for name, value in vars(keys).items() if name.isupper()},
     "FIELDS": FIELDS,
+    "CELL_FIELDS": CELL_FIELDS,
+    "CELL_STATE_FIELDS": CELL_STATE_FIELDS,
     "RQ_DATA": RQ_DATA,
     "STATUSES": {name: status.value for name, status in FROM_RQ.items()},
 }
@@ -47,3 +50,6 @@ REMOVE = _source("remove")
 HISTORY = _source("history")
 LIST = _source("list")
 OVERDUE = _source("overdue")
+GRID = _source("grid")
+CANCEL_GRID = _source("cancel_grid")
+LIST_GRIDS = _source("list_grids")

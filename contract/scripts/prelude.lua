@@ -233,6 +233,25 @@ local function fail_overdue(ids, time)
   promote()
 end
 
+-- Of one owner: those in line end at once, those that run at their next step, those that have ended stay as they are.
+local function cancel(ids, owner)
+  local time, left_line = now(), false
+  for _, id in ipairs(ids) do
+    local status = redis.call('HGET', job_key(id), 'status')
+    if status == 'queued' then
+      leave_line(id)
+      end_job(id, 'canceled', time)
+      left_line = true
+    elseif status == 'started' then
+      redis.call('HSET', job_key(id), 'cancel_requested', '1')
+    end
+  end
+  if left_line then
+    move_up(owner)
+    promote()
+  end
+end
+
 -- A tool may have deleted the hash of a job that is in line or running.
 local function job_exists(id)
   return redis.call('EXISTS', job_key(id)) == 1
@@ -254,4 +273,59 @@ local function let_go(execution)
   show_worker(redis.call('HGET', HOLDERS, execution) or '', 'state', 'idle')
   redis.call('HDEL', HOLDERS, execution)
   return true
+end
+
+local function jobs_of_grid(id)
+  local ids = {}
+  for job in string.gmatch(redis.call('HGET', GRID_PREFIX .. id, 'jobs') or '', '%S+') do ids[#ids + 1] = job end
+  return ids
+end
+
+local function any_job_exists(ids)
+  for _, id in ipairs(ids) do
+    if job_exists(id) then return true end
+  end
+  return false
+end
+
+local function forget_grid(id, owner, tombstone_seconds)
+  redis.call('DEL', GRID_PREFIX .. id)
+  redis.call('ZREM', GRIDS_PREFIX .. owner, id)
+  if tombstone_seconds > 0 then redis.call('SET', GRID_TOMBSTONE_PREFIX .. id, owner, 'EX', tombstone_seconds) end
+end
+
+-- Until the last job of a grid has ended; an owner's jobs take their turns in order. Nil where nobody can tell.
+local function grid_eta(cells, owner)
+  local last_in_line, seconds
+  for _, cell in ipairs(cells) do
+    if cell[2] == 'queued' then last_in_line = cell[1] end
+  end
+  if last_in_line then return eta(last_in_line, owner, 'queued') end
+  for _, cell in ipairs(cells) do
+    if cell[2] == 'started' then
+      local left = eta(cell[1], owner, 'started')
+      if not left then return nil end
+      seconds = math.max(seconds or 0, tonumber(left))
+    end
+  end
+  return seconds and string.format('%.3f', seconds)
+end
+
+-- When it was made, its shape, the seconds to its end, and for each cell: the job's id, then the values of the fields, of
+-- which the first is the status; all are false where the job is no longer kept. `gone` where there was such a grid. Nil
+-- where there never was one, and where it is another owner's; without an owner it is anybody's.
+local function grid_record(id, owner, fields)
+  local its_owner, created, shape = unpack(redis.call('HMGET', GRID_PREFIX .. id, 'owner', 'created_at', 'shape'))
+  local ids = jobs_of_grid(id)
+  if its_owner and not any_job_exists(ids) then  -- a tool deleted them
+    forget_grid(id, its_owner, 0)
+    its_owner = false
+  end
+  if not its_owner or (owner and owner ~= its_owner) then
+    local former = redis.call('GET', GRID_TOMBSTONE_PREFIX .. id)
+    return former and (former == owner or not owner) and 'gone' or nil
+  end
+  local cells = {}
+  for index, job in ipairs(ids) do cells[index] = { job, unpack(redis.call('HMGET', job_key(job), unpack(fields))) } end
+  return { created, shape, grid_eta(cells, its_owner) or false, cells }
 end

@@ -3,7 +3,7 @@
 local id, tombstone_seconds = ARGV[1], tonumber(ARGV[2])
 local key, owner = job_key(id), owner_of(id)
 local status = redis.call('HGET', key, 'status')
-local bytes = redis.call('HGET', key, 'stored_bytes')
+local bytes, grid = unpack(redis.call('HMGET', key, 'stored_bytes', 'grid_id'))
 if bytes then redis.call('DECRBY', STORED_BYTES, bytes) end
 redis.call('DEL', key, EVENTS_PREFIX .. id)
 redis.call('ZREM', EXPIRING, id)
@@ -13,4 +13,5 @@ if status then
   redis.call('ZREM', REGISTRIES[status], id)
   if tombstone_seconds > 0 then redis.call('SET', TOMBSTONE_PREFIX .. id, owner, 'EX', tombstone_seconds) end
 end
+if grid and grid ~= '' and not any_job_exists(jobs_of_grid(grid)) then forget_grid(grid, owner, tombstone_seconds) end
 return 1

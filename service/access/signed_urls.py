@@ -19,7 +19,8 @@ class SignedUrls:
         self._step_seconds = lifetime_seconds // _STEPS
 
     def sign(self, path: str, now: float | None = None) -> str:
-        """`/images/<job>/<index>.<extension>` with `expires`, in Unix seconds, and `signature` in its query.
+        """`/images/<job>/<index>.<extension>`, or the path of another picture, with `expires`, in Unix seconds, and
+        `signature` in its query.
 
         The same for a quarter of the lifetime, so that caches can keep what is behind it.
         """
@@ -28,9 +29,12 @@ class SignedUrls:
         picture = path.removeprefix("/").rpartition(".")[0]
         return f"{path}?expires={expires}&signature={self._signature(picture, expires)}"
 
-    def allows(self, job_id: str, index: str, expires: str, signature: str, now: float | None = None) -> bool:
-        """Whether the signature is of that picture, in any format, and its time is not over. False for any nonsense."""
-        genuine = self._signature(f"images/{job_id}/{index}", expires)
+    def allows(self, picture: str, expires: str, signature: str, now: float | None = None) -> bool:
+        """Whether the signature is of that picture, in any format, and its time is not over. False for any nonsense.
+
+        The picture is its path without the first slash and the extension.
+        """
+        genuine = self._signature(picture, expires)
         # As bytes: text may hold more than ASCII. What was signed here is a number.
         same = hmac.compare_digest(genuine.encode(), signature.encode())
         return same and _or_time(now) < int(expires)

@@ -6,12 +6,12 @@ As in the IETF draft draft-ietf-httpapi-idempotency-key-header-07. Knows headers
 import hashlib
 import json
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from pydantic import BaseModel
 
 from contract.errors import Refusal
-from contract.parameters import JobRequest
 from service.errors import ValidationFailed
 
 MAX_KEY_LENGTH = 255
@@ -33,13 +33,21 @@ def idempotency_key(request: Request) -> str | None:
 
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
 
+KEY_PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body within a day give the same job or grid.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+}
+"""As it stands in the OpenAPI document."""
+
 
 def digest(key: str) -> str:
     """The key as it stands in Redis: as long as any other, and no secret."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def fingerprint(request: JobRequest) -> str:
+def fingerprint(request: BaseModel) -> str:
     """The same for requests that ask for the same, before anything is filled in, however they are written."""
     asked = request.model_dump(mode="json", exclude_defaults=True)
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Puts a job in line: within which bounds, and what each refusal of the script means to the client.
+"""Puts jobs in line: within which bounds, and what each refusal of the script means to the client.
 
 One round trip to Redis. Knows the bounds and scripts/submit.lua; knows nothing of HTTP headers.
 """
@@ -8,16 +8,19 @@ import secrets
 import time
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import redis.asyncio
+from pydantic import BaseModel
 
 from contract import scripts
 from contract.errors import Refusal
+from contract.grid import GridRecord, GridShape, grid_from_record
 from contract.job import Job, Sign, job_from_record
 from contract.parameters import GenerationParameters, JobRequest
 from service.access.owners import Owner
 from service.errors import (
+    GridExpired,
     IdempotencyKeyReused,
     JobExpired,
     QueueFull,
@@ -37,11 +40,14 @@ _STORAGE_RETRY_AFTER_SECONDS = 10
 """Whether and when pictures will have gone, nobody knows."""
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """`replayed` where an earlier request with the same key had made the job."""
+Made = TypeVar("Made")
 
-    job: Job
+
+@dataclass(frozen=True)
+class Submitted(Generic[Made]):
+    """`replayed` where an earlier request with the same key had made it."""
+
+    what: Made
     replayed: bool
     allowance: Allowance | None
 
@@ -57,27 +63,39 @@ class Submission:
 
     async def submit(
         self, request: JobRequest, parameters: GenerationParameters, owner: Owner, idempotency_key: str | None
-    ) -> Submitted:
+    ) -> Submitted[Job]:
         """The new job, in line, or the one that the key made before.
 
         Raises ValidationFailed, IdempotencyKeyReused, JobExpired, QueueFull, TooManyQueuedJobs, RateExceeded,
         StorageFull, and RedisError; the job is then in line or it is not, never half.
         """
-        if request.embed_parameters is None:
-            parameters = parameters.model_copy(update={"embed_parameters": self._settings.embed_parameters})
-        self._check_bounds(request, parameters, owner)
-        ask = self._ask(request, parameters, owner, idempotency_key)
-        no_room = await self._room.refusal()
-        if no_room:
-            ask["no_room"] = no_room
-        kind, *rest = await self._script(args=[json.dumps(ask)])
-        if kind in ("accepted", "replayed"):
-            job_id, record, *allowance = rest
-            job = job_from_record(job_id, record, self._sign)
-            return Submitted(job, kind == "replayed", _allowance(ask, allowance))
-        raise _refusal(kind, ask, rest)
+        self.check_bounds(request, parameters, owner)
+        ask = self._ask(request, [parameters], owner) | _key(request, idempotency_key)
+        job_id, record, replayed, allowance = await self._run(ask)
+        return Submitted(job_from_record(job_id, record, self._sign), replayed, allowance)
 
-    def _check_bounds(self, request: JobRequest, parameters: GenerationParameters, owner: Owner) -> None:
+    async def submit_grid(
+        self,
+        asked: BaseModel,
+        shared: JobRequest,
+        shape: GridShape,
+        cells: list[GenerationParameters],
+        owner: Owner,
+        idempotency_key: str | None,
+    ) -> Submitted[GridRecord]:
+        """The new grid, all of its jobs in line, or the one that the key made before.
+
+        `asked` is what the key stands for, `shared` what concerns the jobs and not their pictures. The cells have
+        passed `check_bounds`. Raises as `submit` does, GridExpired in place of JobExpired.
+        """
+        self._check_number(len(cells), owner)
+        ask = self._ask(shared, cells, owner) | _key(asked, idempotency_key)
+        ask["grid"] = {"id": _new_id(), "shape": shape.model_dump_json()}
+        grid_id, record, replayed, allowance = await self._run(ask)
+        return Submitted(grid_from_record(grid_id, record), replayed, allowance)
+
+    def check_bounds(self, request: JobRequest, parameters: GenerationParameters, owner: Owner) -> None:
+        """Those that one job can break by itself. Raises ValidationFailed."""
         refusals = []
         most = self._settings.max_cost if owner.max_cost is None else owner.max_cost
         if parameters.cost > most:
@@ -91,35 +109,64 @@ class Submission:
         if refusals:
             raise ValidationFailed(refusals)
 
-    def _ask(
-        self, request: JobRequest, parameters: GenerationParameters, owner: Owner, idempotency_key: str | None
-    ) -> dict[str, Any]:
-        """What submit.lua takes; a bound that is not there is left out."""
-        settings = self._settings
+    def _check_number(self, cells: int, owner: Owner) -> None:
+        """More jobs than there may ever be at once are not worth another try."""
+        most = min(self._settings.max_queued_jobs, *self._owner_bounds(owner).values())
+        if cells > most:
+            detail = f"make {cells} cells, must be at most {most}, as many jobs as you may submit at once"
+            raise ValidationFailed([Refusal("/x/values", detail)])
+
+    async def _run(self, ask: dict[str, Any]) -> tuple[str, Any, bool, Allowance | None]:
+        """Id and record of what was made, whether it was made before, and what may still be submitted."""
+        no_room = await self._room.refusal()
+        if no_room:
+            ask["no_room"] = no_room
+        kind, *rest = await self._script(args=[json.dumps(ask)])
+        if kind not in ("accepted", "replayed"):
+            raise _refusal(kind, ask, rest)
+        made_id, record, *allowance = rest
+        return made_id, record, kind == "replayed", _allowance(ask, allowance)
+
+    def _owner_bounds(self, owner: Owner) -> dict[str, int]:
+        """A bound that is not there is left out."""
         bounds = {
-            "owner_max_queued": _first_known(owner.max_queued_jobs, settings.owner_max_queued_jobs),
-            "requests_per_minute": _first_known(owner.requests_per_minute, settings.owner_requests_per_minute),
+            "owner_max_queued": _first_known(owner.max_queued_jobs, self._settings.owner_max_queued_jobs),
+            "requests_per_minute": _first_known(owner.requests_per_minute, self._settings.owner_requests_per_minute),
         }
-        ask = {
-            "id": _new_job_id(),
+        return {name: bound for name, bound in bounds.items() if bound is not None}
+
+    def _ask(self, request: JobRequest, cells: list[GenerationParameters], owner: Owner) -> dict[str, Any]:
+        """What submit.lua takes; what is not in `jobs` is the same for all of them."""
+        settings = self._settings
+        return {
+            "jobs": [_job(parameters) for parameters in cells],
             "owner": owner.name,
-            "model": parameters.model,
-            "parameters": parameters.model_dump_json(),
             "labels": json.dumps(request.labels),
-            "cost": parameters.cost,
-            "description": f"{parameters.model}: {parameters.prompt[:80]}",
             "timeout_seconds": settings.job_timeout_seconds,
             "deadline_seconds": request.deadline_seconds or settings.max_deadline_seconds,
             "retention_seconds": settings.retention_seconds,
             "max_queued": settings.max_queued_jobs,
-            **{name: bound for name, bound in bounds.items() if bound is not None},
+            **self._owner_bounds(owner),
         }
-        if idempotency_key is not None:
-            ask |= {"idempotency_key": digest(idempotency_key), "fingerprint": fingerprint(request)}
-        return ask
 
 
-def _new_job_id() -> str:
+def _job(parameters: GenerationParameters) -> dict[str, Any]:
+    return {
+        "id": _new_id(),
+        "model": parameters.model,
+        "parameters": parameters.model_dump_json(),
+        "cost": parameters.cost,
+        "description": f"{parameters.model}: {parameters.prompt[:80]}",
+    }
+
+
+def _key(asked: BaseModel, idempotency_key: str | None) -> dict[str, str]:
+    if idempotency_key is None:
+        return {}
+    return {"idempotency_key": digest(idempotency_key), "fingerprint": fingerprint(asked)}
+
+
+def _new_id() -> str:
     """32 hexadecimal digits: milliseconds, so that jobs whose turn comes at the same time take it in the order in which
     they came, then 80 random bits."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
@@ -140,15 +187,18 @@ def _refusal(kind: str, ask: dict[str, Any], told: list[Any]) -> ServiceError:
     if kind == "other_request":
         return IdempotencyKeyReused("The Idempotency-Key was used for another request.")
     if kind == "gone":
+        if "grid" in ask:
+            return GridExpired("The grid that this Idempotency-Key made is no longer kept.")
         return JobExpired("The job that this Idempotency-Key made is no longer kept.")
     if kind == "storage_full":
         return StorageFull(ask["no_room"], _STORAGE_RETRY_AFTER_SECONDS)
     seconds, *allowance = told
     retry_after = max(1, min(ceil(float(seconds)), _MAX_RETRY_AFTER_SECONDS))
+    more = f"; these are {len(ask['jobs'])} more" if "grid" in ask else ""
     if kind == "queue_full":
-        return QueueFull(f"There are {ask['max_queued']} jobs in line, as many as there may be.", retry_after)
+        return QueueFull(f"There may be at most {ask['max_queued']} jobs in line{more}.", retry_after)
     if kind == "owner_queue_full":
-        detail = f"You have {ask['owner_max_queued']} jobs in line, as many as you may."
+        detail = f"You may have at most {ask['owner_max_queued']} jobs in line{more}."
         return TooManyQueuedJobs(detail, retry_after)
     detail = f"You may submit {ask['requests_per_minute']} jobs in a minute."
     return RateExceeded(detail, retry_after, rate_limit_headers(_allowance(ask, allowance)))

@@ -12,6 +12,7 @@ from PIL import Image
 
 from contract.image_file import encode_pixels
 from contract.image_store import ImageStore
+from contract.job import StoredImage
 from contract.parameters import MAX_SIDE, OutputFormat
 from contract.provenance import Provenance, read_provenance
 from service.errors import ImageNotFound, ImageUnreadable
@@ -58,7 +59,7 @@ class ImageVariants:
 
 
 def _encode(stored: bytes, wanted: Representation) -> bytes:
-    pixels, provenance = _decode(stored, stored_format(wanted.image).upper())
+    pixels, provenance = decode(stored, wanted.image)
     if wanted.width is not None:
         height = max(1, round(wanted.width * pixels.height / pixels.width))
         pixels = pixels.resize((wanted.width, height), Image.Resampling.LANCZOS)
@@ -72,10 +73,13 @@ def _as_drawn_in(output_format: OutputFormat, provenance: Provenance) -> Provena
     return replace(provenance, parameters=provenance.parameters.model_copy(update={"output_format": output_format}))
 
 
-def _decode(stored: bytes, file_format: str) -> tuple[Image.Image, Provenance]:
-    """What a file shows and says that is no larger than any picture of ours; its header alone is read to tell."""
+def decode(stored: bytes, image: StoredImage) -> tuple[Image.Image, Provenance]:
+    """What a file shows and says that is no larger than any picture of ours; its header alone is read to tell.
+
+    Raises ImageUnreadable.
+    """
     try:
-        with Image.open(io.BytesIO(stored), formats=[file_format]) as picture:
+        with Image.open(io.BytesIO(stored), formats=[stored_format(image).upper()]) as picture:
             if max(picture.size) > MAX_SIDE:
                 raise ImageUnreadable("The stored picture is larger than any that was drawn.")
             return picture.convert("RGB"), read_provenance(picture.info.get("xmp"))

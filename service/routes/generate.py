@@ -1,67 +1,32 @@
 """POST /generate: takes a request, or says field by field why not."""
 
-import secrets
 from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 
-from contract.errors import Refusal
 from contract.job import Job
-from contract.parameters import JobRequest, highest_seed
+from contract.parameters import JobRequest
 from service.dependencies import WithOwner, WithParts
-from service.errors import InvalidJson, UnsupportedMediaType, ValidationFailed
-from service.headers.allowance import rate_limit_headers
-from service.headers.idempotency import MAX_KEY_LENGTH, IdempotencyKey
+from service.headers.idempotency import KEY_PARAMETER, IdempotencyKey
 from service.headers.preferences import MAX_WAIT_SECONDS, PreferredWait
-from service.request_body import media_type, read_body
+from service.jobs.completion import draw_seed
+from service.routes.json_body import body_schema, read_json
 from service.routes.problems import problem_responses
-
-MAX_BODY_BYTES = 64 * 1024
+from service.routes.submitted import submission_headers
 
 router = APIRouter()
 
 
 async def job_request(request: Request) -> JobRequest:
-    """The body, parsed and validated in one strict pass: not a number, half a surrogate or bad UTF-8 never get in."""
-    if media_type(request) != "application/json":
-        raise UnsupportedMediaType("The Content-Type must be application/json.")
-    body = await read_body(request, MAX_BODY_BYTES)
-    try:
-        return JobRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise _refused(error) from None
-
-
-def _refused(error: ValidationError) -> InvalidJson | ValidationFailed:
-    problems = error.errors(include_url=False, include_input=False)
-    if problems[0]["type"] == "json_invalid":
-        return InvalidJson(f"The body is not JSON: {problems[0]['ctx']['error']}.")
-    return ValidationFailed(
-        [Refusal(_pointer(problem["loc"]), problem["msg"].removeprefix("Value error, ")) for problem in problems]
-    )
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    if location[-1:] == ("[key]",):  # pydantic's way to say that it is the name of the field, not its value
-        location = location[:-1]
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return await read_json(request, JobRequest)
 
 
 _EXTRA: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": JobRequest.model_json_schema()}},
-    },
+    "requestBody": body_schema(JobRequest),
     "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "description": "The same key and body within a day give the same job.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
-        },
+        KEY_PARAMETER,
         {
             "name": "Prefer",
             "in": "header",
@@ -93,13 +58,10 @@ async def generate(
     parts: WithParts,
 ) -> Response:
     """Puts a job in line and answers at once. Poll its Location, or wait there with `?wait=`, or here with Prefer."""
-    seed = secrets.randbelow(highest_seed(asked.num_images_per_prompt) + 1)
-    parameters = parts.catalog.choose(asked.model).complete(asked, seed)
+    parameters = parts.completion.complete(asked, draw_seed(asked.num_images_per_prompt))
     submitted = await parts.submission.submit(asked, parameters, owner, idempotency_key)
-    job = submitted.job
-    headers = {"Location": f"/jobs/{job.id}", "Cache-Control": "no-store", **rate_limit_headers(submitted.allowance)}
-    if submitted.replayed:
-        headers["Idempotent-Replayed"] = "true"
+    job = submitted.what
+    headers = {"Location": f"/jobs/{job.id}", **submission_headers(submitted)}
     if wait is not None:
         with suppress(RedisError):  # the job is in line all the same
             job = await parts.queue.wait(job.id, owner, wait)

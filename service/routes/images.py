@@ -22,7 +22,7 @@ from service.routes.problems import problem_responses
 
 router = APIRouter()
 
-_FORMATS: dict[str, OutputFormat] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
+FORMATS: dict[str, OutputFormat] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 """Extension -> format."""
 _WIDTHS = {"64": 64, "128": 128, "256": 256, "512": 512, "1024": 1024}
 _HEADERS = {
@@ -64,10 +64,10 @@ async def named_image(
     width: Width | None = None,
 ) -> Response:
     """In the format of its name: `png`, `jpeg`, `jpg` or `webp`. The bytes never change."""
-    if extension not in _FORMATS:
+    if extension not in FORMATS:
         raise ImageNotFound("There is no such picture.")
     image = await _find(parts, job_id, index, viewer)
-    return await _answer(request, parts, represent(image, _FORMATS[extension], width), conditions, _HEADERS)
+    return await _answer(request, parts, represent(image, FORMATS[extension], width), conditions, _HEADERS)
 
 
 @router.get(

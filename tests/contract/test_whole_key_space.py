@@ -8,9 +8,11 @@ import pytest
 import redis
 
 from contract import keys, scripts
+from contract.grid import grid_from_record
 from contract.job import FROM_RQ, job_from_record
 from contract.worker_state import WorkerState
 from tests.contract.test_scripts import Line
+from tests.submissions import grid_submission
 
 _OWNERS = ("ann", "bob", "cid")
 _COUNTERS = {keys.SEQUENCES, keys.VIRTUAL_TIME, keys.PACE, keys.REAPER, keys.WORKERS, keys.QUEUES, keys.STORED_BYTES}
@@ -27,6 +29,7 @@ class Chance:
         self._number = 0
         self._executions: list[str] = []
         self._keys: list[tuple[str, str, str]] = []
+        self._grids: list[tuple[str, str]] = []
         self.arrived: list[tuple[str, str]] = []
 
     def move(self) -> None:
@@ -49,6 +52,9 @@ class Chance:
                 self._list,
                 self._history,
                 self._resubmit,
+                self._submit_grid,
+                self._cancel_grid,
+                self._read_grids,
             ]
         )
         self._random.choice(moves)()
@@ -68,6 +74,33 @@ class Chance:
             changes |= {"owner_max_queued": 3, "max_queued": 8}
         if self._line.ask(name, **changes)[0] == "accepted":
             self.arrived.append((name, owner))
+
+    def _submit_grid(self) -> None:
+        owner, grid = self._random.choice(_OWNERS), f"g{self._number}"
+        names = [f"{self._number:08}-{cell}" for cell in range(self._random.choice([1, 2, 5]))]
+        changes: dict[str, Any] = {"owner": owner, "cost": self._random.choice([1, 700])}
+        if self._random.random() < 0.5:
+            changes |= {"requests_per_minute": 50, "owner_max_queued": 6, "max_queued": 12}
+        kind, *_ = self._run(scripts.SUBMIT, grid_submission(grid, names, **changes))
+        if kind == "accepted":
+            self._grids.append((grid, owner))
+            self.arrived += [(name, owner) for name in names]
+
+    def _grid(self) -> tuple[str, str]:
+        return self._random.choice(self._grids[-5:] or [("none", "ann")])
+
+    def _cancel_grid(self) -> None:
+        grid, owner = self._grid()
+        self._run(scripts.CANCEL_GRID, grid, self._random.choice([owner, *_OWNERS]))
+
+    def _read_grids(self) -> None:
+        grid, owner = self._grid()
+        record = self._run(scripts.GRID, grid, owner)
+        if isinstance(record, list):
+            grid_from_record(grid, record).grid(str)
+        _, grids = self._run(scripts.LIST_GRIDS, self._random.choice(_OWNERS), "+inf", 5)
+        for name, each in grids:
+            grid_from_record(name, each).summary(str)
 
     def _resubmit(self) -> None:
         if self.arrived:
@@ -215,6 +248,7 @@ def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:
         told = [fields["type"] for _, fields in stream if fields["type"] != "progress"]
         assert told[-1] == FROM_RQ[job["status"]].value
         assert (client.ttl(keys.EVENTS_PREFIX + name) > 0) == (name in ended)
+    check_grids(client, records)
     line = Line(client)
     for position, name in enumerate(order, 1):
         job = line.fetch(name, records[name]["owner"])
@@ -222,6 +256,21 @@ def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:
         assert job.eta_seconds is None or job.eta_seconds >= 0
     arrivals = dict(arrived)
     assert set(records) <= set(arrivals)
+
+
+def check_grids(client: redis.Redis, records: dict[str, dict[str, str]]) -> None:
+    grids = {
+        each: client.hgetall(keys.GRID_PREFIX + each) for each in {job["grid_id"] for job in records.values()} - {""}
+    }
+    assert {key.removeprefix(keys.GRID_PREFIX) for key in client.keys(keys.GRID_PREFIX + "*")} == set(grids)
+    for name, job in records.items():
+        if job["grid_id"]:
+            grid = grids[job["grid_id"]]
+            assert name in grid["jobs"].split()
+            assert grid["owner"] == job["owner"]
+    for owner in _OWNERS:
+        listed = scored(client, keys.GRIDS_PREFIX + owner)
+        assert set(listed) == {each for each, grid in grids.items() if grid["owner"] == owner}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -233,7 +282,7 @@ def test_every_key_agrees_with_every_record_whatever_happens(client: redis.Redis
     chance.end_all()
     check(client, chance.arrived)
     left = set(client.keys("*")) - _COUNTERS
-    prefixes = (keys.IDEMPOTENCY_PREFIX, keys.RATE_PREFIX, keys.TOMBSTONE_PREFIX)
+    prefixes = (keys.IDEMPOTENCY_PREFIX, keys.RATE_PREFIX, keys.TOMBSTONE_PREFIX, keys.GRID_TOMBSTONE_PREFIX)
     assert not {key for key in left if not key.startswith(prefixes)}
     assert all(client.ttl(key) >= 0 for key in left)
     assert int(client.get(keys.STORED_BYTES) or 0) == 0

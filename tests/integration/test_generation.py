@@ -2,13 +2,14 @@
 
 import hashlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import wait_until
-from tests.integration.conftest import Serve
+from tests.integration.conftest import READY_SECONDS, Serve
 
 PROMPT = "a photo of a panda on a red background"
 
@@ -113,3 +114,29 @@ def test_a_running_job_shows_its_progress_and_can_be_canceled(serve: Serve) -> N
     job = serve.job(job_id, wait=30)
     assert (job["status"], job["images"]) == ("canceled", [])
     assert 0 < job["progress"]["step"] < 100
+
+
+def test_a_grid_becomes_pictures_that_differ_and_a_sheet_of_them(serve: Serve) -> None:
+    """What its axes name changes the pictures, and nothing else does."""
+    body = {
+        "parameters": {"prompt": PROMPT, "seed": 5},
+        "x": {"parameter": "num_inference_steps", "values": [1, 4]},
+        "y": {"parameter": "guidance_scale", "values": [1, 4]},
+    }
+    grid = serve.http.post("/grids", json=body).json()
+
+    def ended() -> dict[str, Any] | None:
+        now = serve.http.get(f"/grids/{grid['id']}", params={"wait": 60}).json()
+        return now if now["status"] == "ended" else None
+
+    cells = wait_until(ended, READY_SECONDS)["cells"]
+    assert [cell["status"] for cell in cells] == ["succeeded"] * 4
+    assert len({cell["image"]["sha256"] for cell in cells}) == 4
+    assert {cell["image"]["seed"] for cell in cells} == {5}
+    assert all(cell["timings"]["denoise_seconds"] > 0 for cell in cells)
+    alone = serve.submit(prompt=PROMPT, seed=5, num_inference_steps=4, guidance_scale=4)
+    assert serve.end_of(alone)["images"][0]["sha256"] == cells[3]["image"]["sha256"]
+    sheet = serve.http.get(grid["sheet_url"])
+    with Image.open(io.BytesIO(sheet.content)) as picture:
+        assert picture.width > 2 * 128
+        assert picture.height > 2 * 128

@@ -56,6 +56,13 @@ def keep(
     """A job that ended with one picture."""
     job = Job.model_validate(service.submit(output_format=output_format, **parameters))
     claim(client)
+    return finish_with_picture(service, client, job, output_format, size)
+
+
+def finish_with_picture(
+    service: Service, client: redis.Redis, job: Job, output_format: OutputFormat, size: tuple[int, int]
+) -> Picture:
+    """Of a running job."""
     content = encoded(job, drawing(size), output_format)
     image = StoredImage(
         key=f"{job.id}/e-0.{output_format}",

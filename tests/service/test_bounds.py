@@ -69,8 +69,8 @@ def assert_refused(answer: httpx.Response, status: int, code: str) -> int:
 def everything(redis_url: str) -> dict[bytes, Any]:
     """All that is in Redis, but for what changes by itself."""
     with redis.Redis.from_url(redis_url) as client:
-        names = set(client.keys("*")) - {keys.HOUSEKEEPING.encode(), keys.REAPER.encode()}
-        return {name: client.dump(name) for name in names}
+        by_itself = (keys.HOUSEKEEPING.encode(), keys.REAPER.encode())
+        return {name: client.dump(name) for name in client.keys("*") if not name.startswith(by_itself)}
 
 
 def test_a_full_line_is_told_with_when_to_come_back(bounded: Service, client: redis.Redis) -> None:
@@ -251,6 +251,72 @@ def test_a_request_that_is_refused_leaves_nothing(
     answer = post(bounded, key="k" if reason in ("key", "gone") else "another", **changes)
     assert answer.status_code == {"invalid": 422, "dear": 422, "full": 503, "key": 422, "gone": 410}.get(reason, 429)
     assert everything(redis_url) == before
+
+
+GRID = {"parameters": SMALL, "x": {"parameter": "seed", "values": [1, 2]}}
+
+
+def test_a_grid_is_taken_as_a_whole_or_not_at_all(bounded: Service, client: redis.Redis, redis_url: str) -> None:
+    first = submit(bounded)[0]
+    before = everything(redis_url)
+    answer = bounded.http.post("/grids", json=GRID, headers={"Idempotency-Key": "k"})
+    assert assert_refused(answer, 429, "too_many_queued_jobs") == keys.UNKNOWN_WAIT_SECONDS
+    assert "at most 2 jobs in line; these are 2 more" in answer.json()["detail"]
+    assert everything(redis_url) == before
+    bounded.http.post(f"/jobs/{first}/cancel")
+    fill(client, 3)
+    before = everything(redis_url)
+    answer = bounded.http.post("/grids", json=GRID, headers={"Idempotency-Key": "k"})
+    assert_refused(answer, 503, "queue_full")
+    assert everything(redis_url) == before
+    claim(client)
+    assert bounded.http.post("/grids", json=GRID, headers={"Idempotency-Key": "k"}).status_code == 202
+
+
+def test_a_grid_counts_as_its_jobs_against_the_rate(bounded: Service, client: redis.Redis) -> None:
+    client.set(f"{keys.RATE_PREFIX}anonymous", time.time() + 59)
+    answer = bounded.http.post("/grids", json=GRID)
+    assert assert_refused(answer, 429, "rate_exceeded") == 1
+    # One is left, as for a job.
+    assert answer.headers["ratelimit"] in ('"submit";r=1;t=59', '"submit";r=1;t=58')
+    client.set(f"{keys.RATE_PREFIX}anonymous", time.time() + 50)
+    answer = bounded.http.post("/grids", json=GRID)
+    assert answer.status_code == 202
+    assert answer.headers["ratelimit"].startswith('"submit";r=8;')
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "word"),
+    [
+        ({"x": {"parameter": "seed", "values": [1, 2, 3]}}, "/x/values", "3 cells, must be at most 2"),
+        ({"parameters": SMALL | {"num_images_per_prompt": 3}}, "/parameters/num_images_per_prompt", "122880"),
+        ({"parameters": SMALL | {"deadline_seconds": 101}}, "/parameters/deadline_seconds", "100"),
+    ],
+)
+def test_a_grid_that_could_never_be_taken_is_told_so(
+    bounded: Service, redis_url: str, changes: dict[str, Any], pointer: str, word: str
+) -> None:
+    before = everything(redis_url)
+    answer = bounded.http.post("/grids", json=GRID | changes)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == pointer
+    assert word in error["detail"]
+    assert everything(redis_url) == before
+
+
+def test_when_a_grid_has_room_follows_from_how_many_jobs_it_has(bounded: Service, client: redis.Redis) -> None:
+    beat(client, "w", state="ready")
+    client.hset(keys.PACE, mapping={"seconds": 7, "cost": COST})
+    submit(bounded, 2)
+    # Room for one is there when the first is taken, room for two when the first has ended and the second is taken.
+    assert assert_refused(post(bounded), 429, "too_many_queued_jobs") == 1
+    assert assert_refused(bounded.http.post("/grids", json=GRID), 429, "too_many_queued_jobs") == 7
+    for each in bounded.http.get("/jobs").json()["jobs"]:
+        bounded.http.post(f"/jobs/{each['id']}/cancel")
+    fill(client, 4)
+    assert assert_refused(post(bounded), 503, "queue_full") == 1
+    assert assert_refused(bounded.http.post("/grids", json=GRID), 503, "queue_full") == 7
 
 
 def test_what_was_refused_can_be_sent_again_under_its_key(bounded: Service, client: redis.Redis) -> None:

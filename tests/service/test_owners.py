@@ -120,6 +120,63 @@ def test_a_strangers_body_is_not_read(stranger: Service) -> None:
     assert stranger.http.post("/generate", content=b"x" * 100_000, headers=headers).status_code == 401
 
 
+GRID = {"parameters": {"prompt": "a"}, "x": {"parameter": "seed", "values": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/grids/{}"),
+        ("GET", "/grids/{}?wait=1"),
+        ("POST", "/grids/{}/cancel"),
+        ("DELETE", "/grids/{}"),
+        ("GET", "/grids/{}/sheet.png"),
+        ("HEAD", "/grids/{}/sheet.webp"),
+    ],
+)
+def test_anothers_grid_is_as_if_it_had_never_been(
+    alice: Service, bob: Service, stranger: Service, method: str, path: str
+) -> None:
+    grid = alice.http.post("/grids", json=GRID).json()
+    for owner, status in ((bob, 404), (stranger, 401)):
+        anothers, never = (owner.http.request(method, path.format(each)) for each in (grid["id"], NEVER))
+        assert shown(anothers) == shown(never)
+        assert anothers.status_code == status
+    assert bob.http.get("/grids").json() == {"grids": [], "next_cursor": None}
+    assert alice.http.get("/grids").json()["grids"][0]["status"] == "queued"
+
+
+def test_a_signed_sheet_needs_no_key_and_opens_nothing_else(
+    alice: Service, stranger: Service, client: redis.Redis, picture: Picture
+) -> None:
+    grid, other = (alice.http.post("/grids", json=GRID).json() for _ in range(2))
+    signed = grid["sheet_signed_url"]
+    sheet = stranger.http.get(signed)
+    assert (sheet.status_code, sheet.content) == (200, alice.http.get(grid["sheet_url"]).content)
+    query = signed.partition("?")[2]
+    assert stranger.http.get(f"/grids/{grid['id']}/sheet.webp?{query}").status_code == 200
+    for path in (other["sheet_url"], f"/grids/{grid['id']}", picture.url):
+        assert stranger.http.get(f"{path}?{query}").status_code == 401
+    job = alice.http.get(f"/jobs/{picture.job_id}").json()
+    assert (
+        stranger.http.get(f"{grid['sheet_url']}?{job['images'][0]['signed_url'].partition('?')[2]}").status_code == 401
+    )
+    alice.http.post(f"/grids/{grid['id']}/cancel")
+    for cell in grid["cells"]:
+        client.zadd("darkroom:expiring", {cell["job_id"]: 1})
+    wait_until(lambda: stranger.http.get(signed).status_code == 410)
+
+
+def test_a_grid_counts_as_its_jobs_against_a_keys_limits(alice: Service, bob: Service) -> None:
+    many = GRID | {"x": {"parameter": "seed", "values": [1, 2, 3]}}
+    answer = bob.http.post("/grids", json=many)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/x/values")
+    assert "3 cells, must be at most 2" in answer.json()["errors"][0]["detail"]
+    assert alice.http.post("/grids", json=many).status_code == 202
+    assert bob.http.post("/grids", json=GRID).headers["ratelimit"].startswith('"submit";r=3;')
+    assert bob.http.post("/grids", json=GRID).json()["code"] == "too_many_queued_jobs"
+
+
 def test_everybody_lists_their_own_jobs(alice: Service, bob: Service) -> None:
     ids = {owner.submit()["id"]: owner for owner in (alice, bob)}
     for job_id, owner in ids.items():

@@ -1,0 +1,56 @@
+"""GET and HEAD /grids/{id}/sheet.png: a grid as one labelled picture. Knows headers; service/grids has the bytes."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from contract.image_file import CONTENT_TYPES
+from service.dependencies import WithParts, WithSheetViewer
+from service.errors import ImageNotFound
+from service.grids.sheets import sheet_etag
+from service.headers.conditions import WithConditions
+from service.routes.images import FORMATS
+from service.routes.problems import problem_responses
+
+router = APIRouter()
+
+_ROUTE: dict[str, Any] = {
+    "response_class": Response,
+    "openapi_extra": {"security": [{}]},  # a signed URL needs no key
+    "responses": {
+        200: {
+            "content": {each: {} for each in CONTENT_TYPES.values()},
+            "description": "The sheet, as the grid is now.",
+        },
+        304: {"description": "The client has it."},
+        **problem_responses(401, 404, 410, 421, 422, 503),
+    },
+}
+
+
+@router.get("/grids/{grid_id}/sheet.{extension}", operation_id="get_sheet", summary="A contact sheet", **_ROUTE)
+@router.head(
+    "/grids/{grid_id}/sheet.{extension}", operation_id="head_sheet", summary="A contact sheet's headers", **_ROUTE
+)
+async def sheet(
+    request: Request,
+    grid_id: str,
+    extension: str,
+    viewer: WithSheetViewer,
+    parts: WithParts,
+    conditions: WithConditions,
+) -> Response:
+    """As `png`, `jpeg`, `jpg` or `webp`. It changes while the grid's jobs end: ask again with `If-None-Match`."""
+    if extension not in FORMATS:
+        raise ImageNotFound("There is no such picture.")
+    output_format = FORMATS[extension]
+    grid = await parts.grids.fetch(grid_id, viewer)
+    etag = sheet_etag(grid, output_format)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    if conditions.has(etag):
+        return Response(None, 304, headers)
+    content = await parts.sheets.get(grid, output_format)
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(len(content))
+        content = b""
+    return Response(content, 200, headers, CONTENT_TYPES[output_format])
