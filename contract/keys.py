@@ -70,6 +70,9 @@ PREVIEWS = "darkroom:previews"
 """Channel of previews: `<job id> <JSON with step, total and image, a data URL>`."""
 HOLDERS = "darkroom:holders"
 """Hash of `<job id>:<execution id>` -> name of the worker that holds the lease."""
+COUNTERS = "darkroom:counters"
+"""Hash of what has happened since this Redis began: `<metric>|<label>...` -> how often; of a histogram
+`<metric>|<bucket>` and `<metric>|sum`. GET /metrics shows it."""
 
 LEASE_SECONDS = 6
 WORKER_TTL_SECONDS = 120
@@ -89,5 +92,11 @@ SCAN_CELLS = 2000
 """A list of grids looks at no more of their jobs in one step."""
 PACE_MEMORY = 0.9
 """Each job that ends leaves so much of the weight of those before it."""
+SECONDS_BUCKETS = (
+    *("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1"),
+    *("2.5", "5", "10", "30", "60", "120", "300", "600"),
+)
+"""Upper bounds of the buckets of durations, from a picture of the smallest model to the longest job by default."""
+RATIO_BUCKETS = ("0.1", "0.25", "0.5", "0.7", "0.8", "0.9", "1", "1.1", "1.25", "1.5", "2", "4", "10")
 WORKER_SILENT_SECONDS = 15
 """A worker that has not been heard of for so long is not counted on."""

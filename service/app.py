@@ -29,6 +29,9 @@ from service.jobs.completion import Completion
 from service.jobs.job_events import JobEvents
 from service.jobs.job_queue import JobQueue
 from service.jobs.submission import Submission
+from service.metrics.process_metrics import ProcessMetrics
+from service.metrics.request_metrics import RequestMetrics
+from service.metrics.scrape import Scrape
 from service.pictures.image_variants import ImageVariants
 from service.redis_client import connect
 from service.routes import (
@@ -41,6 +44,7 @@ from service.routes import (
     inspect,
     job_list,
     jobs,
+    metrics,
     models,
     sheets,
 )
@@ -75,6 +79,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
     )
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
+    process_metrics = ProcessMetrics()
     app.state.parts = Parts(
         client=client,
         queue=queue,
@@ -87,6 +92,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         variants=ImageVariants(store),
         inspections=Inspections(catalog),
         room=room,
+        process_metrics=process_metrics,
+        scrape=Scrape(client, catalog, room, process_metrics),
         catalog=catalog,
         signed_urls=signed_urls,
         keys=keys,
@@ -109,6 +116,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         docs,
     ):
         app.include_router(routes.router)
+    if settings.metrics:
+        app.include_router(metrics.router)
+        app.add_middleware(RequestMetrics, metrics=process_metrics)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     return app
 

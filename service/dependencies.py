@@ -22,6 +22,8 @@ from service.jobs.completion import Completion
 from service.jobs.job_events import JobEvents
 from service.jobs.job_queue import JobQueue
 from service.jobs.submission import Submission
+from service.metrics.process_metrics import ProcessMetrics
+from service.metrics.scrape import Scrape
 from service.pictures.image_variants import ImageVariants
 
 
@@ -40,6 +42,8 @@ class Parts:
     variants: ImageVariants
     inspections: Inspections
     room: StoreRoom
+    process_metrics: ProcessMetrics
+    scrape: Scrape
     catalog: ModelCatalog
     signed_urls: SignedUrls
     keys: ApiKeys | None

@@ -28,6 +28,8 @@ class ServiceSettings(ContractSettings):
     host: str = "127.0.0.1"
     # The system takes any number, modulo 65536.
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    metrics: bool = True
+    """Answer GET /metrics, to anybody."""
     allowed_hosts: str = ""
     """Comma-separated names, beside loopback, that a Host header may hold; `*` for any."""
     job_timeout_seconds: Annotated[int, Field(ge=1)] = 600

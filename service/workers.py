@@ -1,6 +1,6 @@
 """What the workers say of themselves and of the models. Knows Redis; knows nothing of HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import redis.asyncio
@@ -10,6 +10,7 @@ from contract import keys
 from contract.worker_state import ModelState, WorkerState
 
 _FORGOTTEN_AFTER_SECONDS = 300
+WORKER_STATES = ("loading", "ready", "failed", "lost")
 _READINESS = {"warm": 2, "in_memory": 1, "cold": 0}
 
 
@@ -26,6 +27,12 @@ class WorkerReport(BaseModel):
 
 async def read_workers(client: redis.asyncio.Redis) -> list[WorkerReport]:
     """Every worker heard of in the last minutes, by name. Raises RedisError."""
+    told, seconds = await _ask(client)
+    return worker_reports(told, seconds)
+
+
+def worker_reports(told: Mapping[str, str], seconds: float) -> list[WorkerReport]:
+    """The same from what is in keys.WORKERS, at that time of Redis."""
     return [
         WorkerReport(
             name=name,
@@ -35,14 +42,14 @@ async def read_workers(client: redis.asyncio.Redis) -> list[WorkerReport]:
             device=worker.device,
             reason=worker.reason,
         )
-        async for name, worker, silent in _heard_of(client)
+        for name, worker, silent in _heard_of(told, seconds)
     ]
 
 
 async def read_model_states(client: redis.asyncio.Redis) -> dict[str, ModelState]:
     """By model id, as the worker tells it that is readiest for the model. Raises RedisError."""
     states: dict[str, ModelState] = {}
-    async for _, worker, silent in _heard_of(client):
+    for _, worker, silent in _heard_of(*await _ask(client)):
         if silent or worker.state != "ready":
             continue
         for model_id, state in worker.models.items():
@@ -55,10 +62,13 @@ def _readiness(state: ModelState) -> tuple[bool, int]:
     return bool(state.can_run), _READINESS[state.state]
 
 
-async def _heard_of(client: redis.asyncio.Redis) -> AsyncIterator[tuple[str, WorkerState, bool]]:
-    """Name and state of every worker heard of in the last minutes, and whether it has gone silent."""
+async def _ask(client: redis.asyncio.Redis) -> tuple[dict[str, str], float]:
     seconds, _ = await client.time()
-    told = cast(dict[str, str], await client.hgetall(keys.WORKERS))
+    return cast(dict[str, str], await client.hgetall(keys.WORKERS)), seconds
+
+
+def _heard_of(told: Mapping[str, str], seconds: float) -> Iterator[tuple[str, WorkerState, bool]]:
+    """Name and state of every worker heard of in the last minutes, and whether it has gone silent."""
     for name, text in sorted(told.items()):
         seen, _, state_json = text.partition(" ")
         silent_seconds = seconds - float(seen)

@@ -2,7 +2,7 @@
 
 `steps 20` takes twenty steps of 50 ms, with previews from black to white; `die` kills the process; `hang` never comes
 back; `lost` loses the device; `leak 40` keeps 40 MiB for ever; `crowd` leaves no room for a second process; `cool`
-reports every model as cold; anything else is instant.
+reports every model as cold; `starve` runs out of memory once; anything else is instant.
 """
 
 import os
@@ -17,9 +17,11 @@ from PIL import Image
 
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters
+from contract.rung import Rung
 from contract.worker_state import ModelState
 from worker.__main__ import Loaded, main
 from worker.execution import DeviceLost
+from worker.memory_report import DeviceMemory
 from worker.previews import PreviewArray
 from worker.settings import WorkerSettings
 from worker.warm_worker import Drawn, OnStep
@@ -34,9 +36,11 @@ class StubDraw:
     """Every model of the catalog, warm, without a weight."""
 
     def __init__(self, catalog: ModelCatalog) -> None:
-        self._models = {model_id: ModelState(state="warm", can_run=True) for model_id in catalog.models}
+        warm = ModelState(state="warm", rung=Rung.ON_DEVICE, can_run=True)
+        self._models = dict.fromkeys(catalog.models, warm)
         self._leaked: list[bytes] = []
         self._crowded = False
+        self._ran_out = 0
 
     def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
         """One plain picture for each image; its colour is its seed."""
@@ -47,7 +51,8 @@ class StubDraw:
             on_step(step + 1, int(number), partial(grey, 255 * (step + 1) // int(number)))
         size = (parameters.width, parameters.height)
         seeds = range(parameters.seed, parameters.seed + parameters.num_images_per_prompt)
-        return Drawn([Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds], 0.0, 0.0, 0.0)
+        images = [Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds]
+        return Drawn(images, 0.02, 0.0, 0.0, batches=[len(images)])
 
     def _obey(self, verb: str, number: str) -> None:
         if verb == "die":
@@ -62,12 +67,20 @@ class StubDraw:
             self._models = dict.fromkeys(self._models, ModelState(state="cold", can_run=True))
         if verb == "crowd":
             self._crowded = True
+        if verb == "starve":
+            self._ran_out += 1
 
     def report(self) -> Mapping[str, ModelState]:
         return self._models
 
     def host_bytes(self) -> int:
         return 0
+
+    def device_memory(self) -> DeviceMemory:
+        return DeviceMemory(used_bytes=3, allocated_bytes=1, limit_bytes=4, total_bytes=8)
+
+    def ran_out(self) -> Mapping[tuple[str, Rung], int]:
+        return {("pocket", Rung.ON_DEVICE): self._ran_out}
 
     def can_be_doubled(self) -> bool:
         return not self._crowded

@@ -25,6 +25,8 @@ from contract.settings import read_settings
 from contract.worker_state import WorkerState
 from worker.beat import Beat
 from worker.execution import DEVICE_LOST_EXIT_CODE, DeviceLost
+from worker.metrics import WorkerMetrics
+from worker.metrics_server import serve_metrics
 from worker.recycling import SUCCESSOR_EXIT_CODE
 from worker.settings import WorkerSettings, configure_libraries
 from worker.warm_worker import Draw, WarmWorker, reap_former_life
@@ -90,6 +92,7 @@ def main(load: Load = load_default_model) -> int:
 def _begin(settings: WorkerSettings, load: Load) -> int:
     """The only one of its name: shows that it loads, and why where it cannot."""
     with _exclusive(settings):
+        metrics = _served_metrics(settings)
         client = _connect(settings.redis_url)
         reap_former_life(client, settings.worker_name)
         state = WorkerState(state="loading", pid=os.getpid())
@@ -101,7 +104,7 @@ def _begin(settings: WorkerSettings, load: Load) -> int:
                 beat.show(state.model_copy(update={"state": "failed", "reason": str(error)}))
                 return 1
             beat.show(_ready(loaded))
-            return _work(client, settings, loaded, store, beat)
+            return _work(client, settings, loaded, store, beat, metrics)
 
 
 def _succeed(settings: WorkerSettings, load: Load, predecessor_pid: int) -> int:
@@ -112,10 +115,19 @@ def _succeed(settings: WorkerSettings, load: Load, predecessor_pid: int) -> int:
         log.error("the successor cannot work: %s", error)
         return 1
     with _handed_over(settings, predecessor_pid):
+        metrics = _served_metrics(settings)
         client = _connect(settings.redis_url)
         reap_former_life(client, settings.worker_name)
         with closing(Beat(_connect_beat(settings.redis_url), settings.worker_name, _ready(loaded))) as beat:
-            return _work(client, settings, loaded, store, beat)
+            return _work(client, settings, loaded, store, beat, metrics)
+
+
+def _served_metrics(settings: WorkerSettings) -> WorkerMetrics:
+    """Only for who holds the worker's name: of a worker and its successor one has the port."""
+    metrics = WorkerMetrics()
+    if settings.metrics_port is not None:
+        serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
+    return metrics
 
 
 def _prepare(settings: WorkerSettings, load: Load) -> tuple[Loaded, ImageStore]:
@@ -129,9 +141,17 @@ def _ready(loaded: Loaded) -> WorkerState:
     return WorkerState(state="ready", pid=os.getpid(), model=loaded.model, device=loaded.device, models=models)
 
 
-def _work(client: redis.Redis, settings: WorkerSettings, loaded: Loaded, store: ImageStore, beat: Beat) -> int:
+def _work(
+    client: redis.Redis,
+    settings: WorkerSettings,
+    loaded: Loaded,
+    store: ImageStore,
+    beat: Beat,
+    metrics: WorkerMetrics,
+) -> int:
     log.info("ready: model %s on %s", loaded.model, loaded.device)
-    to_be_replaced = WarmWorker(client, settings, loaded.draw, store, beat).work()
+    metrics.watch(loaded.draw, lambda: beat.state.models)
+    to_be_replaced = WarmWorker(client, settings, loaded.draw, store, beat, metrics).work()
     return SUCCESSOR_EXIT_CODE if to_be_replaced else 0
 
 

@@ -15,12 +15,14 @@ from contract.errors import CatalogError, GenerationFailed, ModelUnavailable, Pa
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, GenerationRequest
+from contract.rung import Rung
 from contract.worker_state import ModelState
 from worker.device import Device, host_available_bytes
 from worker.drawing import Drawing
 from worker.execution import DeviceLost
 from worker.footprint import read_footprint
 from worker.memory_plan import DoesNotFit, layout_of
+from worker.memory_report import DeviceMemory
 from worker.model_files import locate
 from worker.observed_memory import ObservedMemory
 from worker.pipeline import LoadedPipeline, Setup, load_pipeline
@@ -94,6 +96,19 @@ class Denoiser:
         except DoesNotFit:
             return False
         return not self.device.has_own_memory or self.device.free_bytes >= needed
+
+    def device_memory(self) -> DeviceMemory:
+        """Now. Raises RuntimeError where the device does not answer."""
+        return self.device.memory()
+
+    def ran_out(self) -> Mapping[tuple[str, Rung], int]:
+        """How often memory ran out, by model and rung."""
+        # Copies, each made at once: another thread may ask.
+        return {
+            (planned.model.id, rung): times
+            for planned in list(self._planned.values())
+            for rung, times in list(planned.ran_out.items())
+        }
 
     def planned(self, model: Model, allow_downloads: bool | None = None) -> PlannedModel:
         """The model with what is known of it. Raises CatalogError where its files cannot be had."""

@@ -16,6 +16,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from contract.errors import CatalogError
 from contract.model import Precision
 from contract.rung import MemoryChoice, Rung
+from worker.memory_report import DeviceMemory
 from worker.settings import DeviceChoice, WorkerSettings
 
 _BF16_MAJOR = 8
@@ -65,6 +66,23 @@ class Device:
         else:
             free = host_available_bytes()
         return free if self.limit_bytes is None else max(min(free, self.limit_bytes - self.allocated_bytes), 0)
+
+    @property
+    def _total_bytes(self) -> int:
+        if self.type == "cuda":
+            return torch.cuda.mem_get_info()[1]
+        return torch.mps.recommended_max_memory() if self.type == "mps" else host_total_bytes()
+
+    def memory(self) -> DeviceMemory:
+        """Now; can be asked by any thread. Raises RuntimeError where the device does not answer."""
+        total = self._total_bytes
+        if self.type == "cuda":
+            used = total - torch.cuda.mem_get_info()[0]
+        elif self.type == "mps":
+            used = torch.mps.driver_allocated_memory()
+        else:
+            used = total - host_available_bytes()
+        return DeviceMemory(used, self.allocated_bytes, min(self.limit_bytes or total, total), total)
 
     @property
     def computes_in_bfloat16(self) -> bool:
@@ -136,6 +154,15 @@ def host_available_bytes(cgroup: Path = _CGROUP) -> int:
     except (OSError, ValueError):
         return available  # no container, or one without a limit: "max"
     return max(min(available, limit - used + int(stat.get("inactive_file", 0))), 0)
+
+
+def host_total_bytes(cgroup: Path = _CGROUP) -> int:
+    """The CPU's memory, or what the container may have of it."""
+    total: int = psutil.virtual_memory().total
+    try:
+        return min(total, int((cgroup / "memory.max").read_text()))
+    except (OSError, ValueError):
+        return total
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -48,6 +48,7 @@ class Drawing:
         self._calls_done = 0
         self._progress = (0, 0)
         self._tried: list[str] = []
+        self._batches: list[int] = []
         self._seconds = {"load": 0.0, "draw": 0.0, "decode": 0.0}
 
     def draw(self) -> Drawn:
@@ -72,7 +73,8 @@ class Drawing:
             self._on_step(*self._progress, lambda: None)  # the deadline may be over, or the client gone
         self._planned.memory.note_success()
         images = [self._images[index] for index in range(self._demand.images)]
-        return Drawn(images, self._seconds["load"], self._seconds["draw"], self._seconds["decode"])
+        seconds = self._seconds
+        return Drawn(images, seconds["load"], seconds["draw"], seconds["decode"], batches=self._batches)
 
     def _first_plan(self) -> MemoryPlan:
         try:
@@ -106,6 +108,7 @@ class Drawing:
                 raise _NoPicture
             self._latents.update(zip(batch, latents, strict=True))
             self._calls_done += 1
+            self._batches.append(len(batch))
 
     def _decode(self, plan: MemoryPlan) -> None:
         self._phase = "decode"

@@ -70,6 +70,8 @@ class PlannedModel:
         """Of the last run."""
         self.peak_bytes = 0
         """Of the last run, this model's own; 0 where torch does not count."""
+        self.ran_out: dict[Rung, int] = {}
+        """How often memory ran out, by rung."""
 
     @property
     def estimate(self) -> Estimate:
@@ -142,6 +144,7 @@ class PlannedModel:
         self.memory.note_peak(plan.layout, phase, tile_side, size, activations)
 
     def note_failure(self, plan: MemoryPlan, phase: Phase, size: int) -> None:
+        self.ran_out[plan.rung] = self.ran_out.get(plan.rung, 0) + 1
         room = self._models.room()
         free = room.host_bytes if plan.layout is Layout.CPU else room.device_bytes
         self.memory.note_failure(plan.layout, phase, plan.tile_side if phase == "decode" else None, size, free)

@@ -40,6 +40,9 @@ class WorkerSettings(ContractSettings):
     """Off: with PyTorch's own attention it costs memory and time. See docs/decisions."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long a running job may go on after SIGTERM before it is put back in line."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where GET /metrics of this worker is answered, to anybody; None: nowhere."""
     recycle_drift_bytes: Annotated[int, Field(ge=0)] = 2 * 1024**3
     """The worker has itself replaced once its memory has grown by this much that no model accounts for; 0: never."""
     supervisor_pid: Annotated[int, Field(gt=0)] | None = None

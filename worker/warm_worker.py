@@ -31,6 +31,7 @@ from contract.worker_state import ModelState
 from worker.beat import Beat
 from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
 from worker.image_writer import ImageWriter
+from worker.metrics import Memory, WorkerMetrics
 from worker.previews import Peek
 from worker.recycling import Drift
 from worker.settings import WorkerSettings
@@ -49,13 +50,15 @@ class Drawn:
     denoise_seconds: float
     decode_seconds: float
     warnings: list[JobWarning] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    """How many images each pipeline call had."""
 
 
 OnStep = Callable[[int, int, Peek], None]
 """Called with the steps done, the steps in all, and a way to see the picture; what it raises ends the run."""
 
 
-class Draw(Protocol):
+class Draw(Memory, Protocol):
     """The models of one process."""
 
     def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
@@ -81,6 +84,7 @@ class WarmWorker(SimpleWorker):
         draw: Draw,
         store: ImageStore,
         beat: Beat,
+        metrics: WorkerMetrics,
     ) -> None:
         super().__init__(
             [keys.QUEUE_NAME],
@@ -92,6 +96,7 @@ class WarmWorker(SimpleWorker):
         self._draw = draw
         self._images = ImageWriter(client, store, settings.store_limit_bytes, mark_ai=settings.mark_ai)
         self._beat = beat
+        self._metrics = metrics
         self._settings = settings
         self._drift = Drift(settings.recycle_drift_bytes)
         self._leaving = False
@@ -217,6 +222,7 @@ class WarmWorker(SimpleWorker):
             decode_seconds=round(drawn.decode_seconds, 6),
             store_seconds=round(time.monotonic() - started, 6),
         )
+        self._metrics.job_drawn(parameters.model, timings, drawn.batches)
         return {
             "images": stored_images.dump_json(images).decode(),
             "warnings": job_warnings.dump_json(drawn.warnings).decode(),

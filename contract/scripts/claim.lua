@@ -46,7 +46,9 @@ for index = 2, #ARGV do
   redis.call('HSET', HOLDERS, execution, worker)
   redis.call('HSET', key, 'status', 'started', 'started_at', iso(time), 'claimed_at', string.format('%.6f', time),
     'worker_name', worker)
-  tell(id, 'running', redis.call('HINCRBY', key, 'attempts', 1))
+  local attempts = redis.call('HINCRBY', key, 'attempts', 1)
+  tell(id, 'running', attempts)
+  if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, seconds_since(id, 'submitted_at', time)) end
   show_worker(worker, 'state', 'busy')
   local job = redis.call('HMGET', key, 'owner', 'traceparent', 'data', 'parameters')
   local seconds, too_long = time_limit(id)

@@ -37,6 +37,28 @@ local function owner_of(id)
   return redis.call('HGET', job_key(id), 'owner') or ''
 end
 
+local function count(metric, ...)
+  redis.call('HINCRBY', COUNTERS, table.concat({ metric, ... }, '|'), 1)
+end
+
+-- Into a histogram: each value counts in its own bucket alone, and is added up by whoever reads.
+local function observe(metric, buckets, value)
+  local bucket = '+Inf'
+  for _, bound in ipairs(buckets) do
+    if value <= tonumber(bound) then
+      bucket = bound
+      break
+    end
+  end
+  count(metric, bucket)
+  redis.call('HINCRBYFLOAT', COUNTERS, metric .. '|sum', string.format('%.6f', value))
+end
+
+-- Of a job; 0 where a tool wrote its record.
+local function seconds_since(id, field, time)
+  return math.max(time - (redis.call('HGET', job_key(id), field) or time), 0)
+end
+
 -- RQ's list holds at most the head of the line, which is what workers block on.
 local function promote()
   local first = redis.call('ZRANGE', WAITING, 0, 0, 'WITHSCORES')
@@ -194,6 +216,9 @@ local function end_job(id, status, time)
   redis.call('ZADD', REGISTRIES[status], expiry, id)
   redis.call('ZADD', EXPIRING, expiry, id)
   redis.call('ZREM', DEADLINES, id)
+  local model, code = unpack(redis.call('HMGET', key, 'model', 'error_code'))
+  count('jobs_ended', STATUSES[status], model or '')
+  if status == 'failed' then count('job_failures', code or 'worker_crashed') end
   tell(id, STATUSES[status], '')
   redis.call('EXPIRE', EVENTS_PREFIX .. id, EVENTS_SECONDS)
 end

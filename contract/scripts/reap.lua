@@ -60,6 +60,10 @@ end
 local outcomes = {}
 for _, execution in ipairs(executions) do
   local id = job_of(execution)
-  if let_go(execution) and job_exists(id) then outcomes[#outcomes + 1] = id .. ' ' .. settle(id) end
+  if let_go(execution) and job_exists(id) then
+    local outcome = settle(id)
+    if mode ~= 'released' then count('lease_takeovers', outcome) end
+    outcomes[#outcomes + 1] = id .. ' ' .. outcome
+  end
 end
 return outcomes

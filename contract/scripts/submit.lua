@@ -78,12 +78,17 @@ local deadline = time + ask.deadline_seconds
 local created = iso(time)
 local first_number
 
+local function remember_prediction(job_id, seconds)
+  if seconds then redis.call('HSET', job_key(job_id), 'predicted_seconds', seconds) end
+end
+
 local function put_in_line(job)
   local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
   local score = string.format('%.0f', math.max(virtual_time(), tonumber(last[2] or 0)) + job.cost)
   redis.call('HSET', job_key(job.id), 'status', 'queued', 'origin', QUEUE_NAME, 'data', RQ_DATA, 'description', job.description,
     'owner', owner, 'traceparent', ask.traceparent or '', 'model', job.model, 'parameters', job.parameters, 'labels', ask.labels,
     'grid_id', ask.grid and id or '', 'cost', job.cost, 'score', score, 'created_at', created, 'enqueued_at', created,
+    'submitted_at', string.format('%.6f', time),
     'timeout', ask.timeout_seconds, 'deadline', string.format('%.6f', deadline), 'deadline_at', iso(deadline),
     'deadline_seconds', ask.deadline_seconds, 'result_ttl', ask.retention_seconds, 'failure_ttl', ask.retention_seconds)
   local place = redis.call('HINCRBY', SEQUENCES, owner, 1)
@@ -91,6 +96,7 @@ local function put_in_line(job)
   redis.call('ZADD', DEADLINES, deadline, job.id)
   tell(job.id, 'queued', '')
   enter_line(job.id, owner, score)
+  count('jobs_submitted', job.model)
   first_number = first_number or place
 end
 
@@ -106,4 +112,10 @@ if ask.grid then
   redis.call('ZADD', GRIDS_PREFIX .. owner, first_number, id)
 end
 if key_of_request then redis.call('SET', key_of_request, ask.fingerprint .. ' ' .. id, 'EX', IDEMPOTENCY_SECONDS) end
-return { 'accepted', id, made(id), left, whole_in }
+local answer = made(id)
+if ask.grid then
+  for _, job_id in ipairs(ids) do remember_prediction(job_id, eta(job_id, owner, 'queued')) end
+else
+  remember_prediction(id, answer[#FIELDS + 2])
+end
+return { 'accepted', id, answer, left, whole_in }

@@ -1,4 +1,4 @@
-"""The Accept header of a request (RFC 9110, section 12.5.1), read for one of the formats of a picture.
+"""The Accept header of a request (RFC 9110, section 12.5.1), and which of the formats of a picture it likes best.
 
 Knows header text and the formats; knows nothing of pictures.
 """
@@ -13,7 +13,7 @@ _QUALITY = re.compile(r"q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 def preferred_format(accept: str, stored: OutputFormat) -> OutputFormat:
     """The format that the client likes best; the stored one among equals, and where none is acceptable."""
-    qualities = _qualities(accept)
+    qualities = qualities_of(accept)
 
     def liking(output_format: OutputFormat) -> tuple[float, bool]:
         media_ranges = (CONTENT_TYPES[output_format], "image/*", "*/*")  # the most specific one counts
@@ -23,7 +23,7 @@ def preferred_format(accept: str, stored: OutputFormat) -> OutputFormat:
     return max(CONTENT_TYPES, key=liking)
 
 
-def _qualities(accept: str) -> dict[str, float]:
+def qualities_of(accept: str) -> dict[str, float]:
     """Media range -> how much it is liked, 0 to 1. An element with a malformed weight is left out."""
     qualities = {}
     for element in accept.lower().split(","):

@@ -15,7 +15,10 @@ from tests.contract.test_scripts import Line
 from tests.submissions import grid_submission
 
 _OWNERS = ("ann", "bob", "cid")
-_COUNTERS = {keys.SEQUENCES, keys.VIRTUAL_TIME, keys.PACE, keys.REAPER, keys.WORKERS, keys.QUEUES, keys.STORED_BYTES}
+_COUNTERS = {
+    *(keys.SEQUENCES, keys.VIRTUAL_TIME, keys.PACE, keys.REAPER, keys.WORKERS, keys.QUEUES, keys.STORED_BYTES),
+    keys.COUNTERS,
+}
 _READY = WorkerState(state="ready", pid=1).model_dump_json()
 
 
@@ -256,6 +259,14 @@ def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:
         assert job.eta_seconds is None or job.eta_seconds >= 0
     arrivals = dict(arrived)
     assert set(records) <= set(arrivals)
+    counted: dict[str, int] = {}
+    for field, number in client.hgetall(keys.COUNTERS).items():
+        metric, *labels = field.split("|")
+        if labels[0] != "sum":
+            counted[metric] = counted.get(metric, 0) + int(number)
+    assert counted.get("jobs_submitted", 0) == len(arrived)
+    assert counted.get("jobs_ended", 0) == len(arrived) - len(by["queued"]) - len(by["started"])
+    assert counted.get("queue_wait_seconds", 0) >= len(by["started"])
 
 
 def check_grids(client: redis.Redis, records: dict[str, dict[str, str]]) -> None:

@@ -27,6 +27,8 @@ class Serve:
     http: httpx.Client
     log: Path
     data_dir: Path
+    metrics_port: int = 0
+    """Of the worker."""
 
     def printed(self, pattern: str) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -86,19 +88,19 @@ StartServe = Callable[..., Serve]
 
 
 def start_serve(data_dir: Path, **environment: str) -> Serve:
-    port = free_port()
+    port, metrics_port = free_port(), free_port()
     log = data_dir.parent / f"{data_dir.name}-{port}.log"
     command = ["-m", "darkroom", "serve", "--port", str(port), "--data-dir", str(data_dir), "--device", "cpu"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "DARKROOM_METRICS_PORT": str(metrics_port)} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
     http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90, trust_env=False)
-    return Serve(process, http, log, data_dir)
+    return Serve(process, http, log, data_dir, metrics_port)
 
 
 def stop_serve(serve: Serve) -> None:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import wait_until
+from tests.exposition import Exposition, names, scrape, scrape_port
 from tests.integration.conftest import READY_SECONDS, Serve
 
 PROMPT = "a photo of a panda on a red background"
@@ -140,3 +141,30 @@ def test_a_grid_becomes_pictures_that_differ_and_a_sheet_of_them(serve: Serve) -
     with Image.open(io.BytesIO(sheet.content)) as picture:
         assert picture.width > 2 * 128
         assert picture.height > 2 * 128
+
+
+def test_a_job_leaves_its_times_its_memory_and_its_rung_in_the_metrics(serve: Serve) -> None:
+    def told() -> tuple[Exposition, Exposition]:
+        return scrape(str(serve.http.base_url).rstrip("/")), scrape_port(serve.metrics_port)
+
+    service_before, worker_before = told()
+    job = serve.end_of(serve.submit(num_images_per_prompt=2, num_inference_steps=3))
+    service, worker = told()
+
+    def more(name: str, **labels: str) -> float:
+        one, other = (worker, worker_before) if name in names([worker]) else (service, service_before)
+        return one.value(name, **labels) - other.value(name, **labels)
+
+    for phase in ("denoise", "decode", "store"):
+        assert more(f"darkroom_{phase}_seconds_count", model="pocket") == 1
+        assert abs(more(f"darkroom_{phase}_seconds_sum") - job["timings"][f"{phase}_seconds"]) < 1e-5
+    assert worker.value("darkroom_load_seconds_count") == 0  # it was warm
+    assert more("darkroom_batch_images_sum") == 2
+    assert worker.value("darkroom_model_rung", model="pocket", rung="cpu") == 1
+    assert worker.value("darkroom_out_of_memory_total") == 0
+    used, total = (worker.value(f"darkroom_device_memory_{what}_bytes") for what in ("used", "total"))
+    assert 0 < used < total
+    assert 0 < worker.value("darkroom_worker_resident_bytes") < total
+    assert more("darkroom_jobs_ended_total", status="succeeded", model="pocket") == 1
+    assert more("darkroom_stored_bytes") == sum(image["size_bytes"] for image in job["images"])
+    assert abs(more("darkroom_queue_wait_seconds_sum") - job["timings"]["queued_seconds"]) < 0.01

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, free_port, wait_until
+from tests.exposition import scrape_port
 from tests.integration.conftest import Serve, StartServe, processes_of, stop_serve
 
 LIMIT = {"DARKROOM_RECYCLE_DRIFT_BYTES": str(32 << 20)}
@@ -202,3 +203,6 @@ def test_the_bundled_model_hands_over(start: StartServe) -> None:
     assert_one_at_a_time(jobs)
     assert gaps == []
     assert serve.worker_pid() != first
+    # The successor's own metrics, on its predecessor's port: of the jobs since, not of all.
+    told = scrape_port(serve.metrics_port)
+    assert 1 <= told.value("darkroom_denoise_seconds_count") < len(jobs)

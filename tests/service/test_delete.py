@@ -13,7 +13,16 @@ from tests.service.conftest import Service, start_service, stop_service
 from tests.service.moves import Moves
 
 UNKNOWN = "0" * 32
-COUNTERS = {keys.SEQUENCES, keys.VIRTUAL_TIME, keys.PACE, keys.STORE_MARK, keys.REAPER, keys.WORKERS, keys.QUEUES}
+COUNTERS = {
+    keys.COUNTERS,
+    keys.SEQUENCES,
+    keys.VIRTUAL_TIME,
+    keys.PACE,
+    keys.STORE_MARK,
+    keys.REAPER,
+    keys.WORKERS,
+    keys.QUEUES,
+}
 """What stays, however many jobs there were."""
 
 

@@ -41,6 +41,7 @@ def test_the_contract_names_every_operation(service: Service) -> None:
         "list_schedulers",
         "livez",
         "readyz",
+        "metrics",
     }
     assert "prompt" in str(document["paths"]["/generate"]["post"]["requestBody"])
 

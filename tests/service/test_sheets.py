@@ -10,6 +10,7 @@ from PIL import Image
 from contract import keys
 from contract.image_file import CONTENT_TYPES
 from contract.job import Job
+from contract.provenance import MADE_BY_AI
 from tests.service.conftest import Service
 from tests.service.moves import Moves
 from tests.service.pictures import drawing, finish_with_picture, opened
@@ -121,6 +122,7 @@ def test_a_sheet_can_be_had_in_every_format(service: Service, extension: str, ou
     assert get.headers["cache-control"] == "private, no-cache"
     assert get.headers["x-content-type-options"] == "nosniff"
     assert (opened(get.content).format or "").lower() == output_format
+    assert MADE_BY_AI.encode() in get.content
 
 
 @pytest.mark.parametrize("name", ["sheet.gif", "sheet", "sheet.", "sheet.PNG", "0.png"])

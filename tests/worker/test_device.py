@@ -6,7 +6,8 @@ import torch
 from contract.errors import CatalogError
 from contract.model import Precision
 from contract.rung import MemoryChoice, Rung
-from worker.device import Device, choose_device, host_available_bytes
+from worker.device import Device, choose_device, host_available_bytes, host_total_bytes
+from worker.memory_report import DeviceMemory
 from worker.settings import WorkerSettings
 
 GIB = 1024**3
@@ -99,3 +100,25 @@ def test_what_others_took_beyond_a_limit_leaves_nothing_and_not_less(monkeypatch
 
 def test_a_cpu_has_one_rung_allowed_or_not() -> None:
     assert choose_device(WorkerSettings(device="cpu", allow_cpu=True)).ladder == (Rung.CPU,)
+
+
+@pytest.mark.parametrize(("limit_gib", "told_gib"), [(None, 80), (8, 8), (100, 80)])
+def test_a_card_tells_what_everybody_took_of_it_and_what_the_worker_may(
+    monkeypatch: pytest.MonkeyPatch, limit_gib: int | None, told_gib: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (70 * GIB, 80 * GIB))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 3 * GIB)
+    limited = Device("cuda", (), limit_bytes=limit_gib and limit_gib * GIB)
+    assert limited.memory() == DeviceMemory(10 * GIB, 3 * GIB, told_gib * GIB, 80 * GIB)
+
+
+def test_the_memory_of_a_cpu_is_the_machines_or_the_containers(tmp_path: Path) -> None:
+    memory = Device("cpu", ()).memory()
+    assert 0 < memory.used_bytes < memory.total_bytes == memory.limit_bytes
+    assert memory.allocated_bytes == 0
+    everything = host_total_bytes(tmp_path)
+    assert everything > 2 * GIB
+    (tmp_path / "memory.max").write_text(f"{GIB}\n")
+    assert host_total_bytes(tmp_path) == GIB
+    (tmp_path / "memory.max").write_text("max\n")
+    assert host_total_bytes(tmp_path) == everything

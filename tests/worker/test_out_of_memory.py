@@ -50,6 +50,16 @@ def failing(monkeypatch: pytest.MonkeyPatch, phase: str, *allocations: int, call
         yield made
 
 
+def test_how_often_memory_ran_out_is_counted_by_rung_and_images_by_call(
+    draw: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert draw.ran_out() == {}
+    with failing(monkeypatch, "draw_latents", 1, calls=1):
+        drawn = draw(parameters(**FOUR), ignore)
+    assert drawn.batches == [2, 2]
+    assert draw.ran_out() == {("pocket", Rung.ON_DEVICE): 1}
+
+
 @pytest.mark.parametrize("allocation", [1, 30, 200, 500])
 def test_a_step_that_runs_out_is_drawn_again_in_smaller_batches(
     draw: Denoiser, undisturbed: Drawn, monkeypatch: pytest.MonkeyPatch, allocation: int

@@ -1,0 +1,1 @@
+"""What GET /metrics tells: of this process, and of what all processes share in Redis."""
