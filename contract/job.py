@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from contract.parameters import GenerationParameters, Labels
+from contract.webhook import WEBHOOK_EVENTS, Webhook, webhook_from_record
 
 RQ_DATA = '["darkroom",null,[],{}]'
 """RQ's `data` field of every job: a function name without arguments, which no worker ever calls."""
@@ -128,6 +129,7 @@ class Job(_Part):
     deadline_at: Annotated[datetime, Field(description="it fails where it has not ended by then")]
     expires_at: Annotated[datetime | None, Field(description="when the record and its images are removed")]
     timings: Timings
+    webhook: Annotated[Webhook | None, Field(description="and what it was told; null without one")]
 
 
 FIELDS = (
@@ -148,6 +150,8 @@ FIELDS = (
     "step",
     "total",
     "timings",
+    "webhook",
+    *(f"delivery:{event}" for event in WEBHOOK_EVENTS),
 )
 """The fields of the hash that make a `Job`, in the order in which the scripts return them."""
 
@@ -189,6 +193,7 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         deadline_at=datetime.fromisoformat(field["deadline_at"] or ""),
         expires_at=_time(field["expires_at"]),
         timings=timings_from_record(field["timings"], created_at, started_at),
+        webhook=webhook_from_record(field["webhook"], [field[f"delivery:{event}"] for event in WEBHOOK_EVENTS]),
     )
 
 

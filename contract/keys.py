@@ -68,6 +68,12 @@ PREVIEW_PREFIX = "darkroom:preview:"
 """Of each job that somebody wants to see while it runs: a flag that expires unless renewed."""
 PREVIEWS = "darkroom:previews"
 """Channel of previews: `<job id> <JSON with step, total and image, a data URL>`."""
+RECEIVERS = "darkroom:receivers"
+"""Sorted set of the hosts that webhooks wait to be sent to; the score is that of the first of DELIVERIES_PREFIX."""
+DELIVERIES_PREFIX = "darkroom:deliveries:"
+"""Of each of those hosts: sorted set of `<job id>:<event>`; the score is when it is due or its lease ends."""
+WEBHOOK_SECRETS_PREFIX = "darkroom:webhook_secrets:"
+"""Of each owner who had them rotated: list of when, the latest first. The secrets themselves are derived from it."""
 HOLDERS = "darkroom:holders"
 """Hash of `<job id>:<execution id>` -> name of the worker that holds the lease."""
 COUNTERS = "darkroom:counters"
@@ -83,6 +89,10 @@ REAPER_GAP_SECONDS = 5
 """Nobody could renew a lease while nobody reaped: after such a gap expired leases get one lease of grace."""
 UNKNOWN_WAIT_SECONDS = 10
 """What a client is told to wait for where the line's pace is not known."""
+DELIVERY_LEASE_SECONDS = 20
+"""Longer than a try may take; where its process died, another one tries again after this."""
+WEBHOOK_SECRETS_KEPT = 4
+"""Times of rotation, for each owner."""
 IDEMPOTENCY_SECONDS = 24 * 3600
 EVENTS_SECONDS = 3600
 """What happened to an ended job can be read in full for so long; afterwards only how it ended."""

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from contract.webhook import WebhookRequest
+
 MAX_SEED = 2**32 - 1
 """Seeds are 0 to 4294967295: exact in every client's number type and in every image tool's metadata."""
 
@@ -83,6 +85,7 @@ class JobRequest(GenerationRequest):
     deadline_seconds: Annotated[
         int | None, Field(ge=1, description="from now, in line too; the job fails where it has not ended by then")
     ] = None
+    webhook: Annotated[WebhookRequest | None, Field(description="where to tell what happens to the job")] = None
 
 
 class GenerationParameters(BaseModel):

@@ -47,9 +47,13 @@ from service.routes import (
     metrics,
     models,
     sheets,
+    webhooks,
 )
 from service.routes import events as event_routes
 from service.settings import ServiceSettings
+from service.webhooks.deliveries import Deliveries
+from service.webhooks.sending import Sender, resolver
+from service.webhooks.signing import WebhookSecrets
 
 log = logging.getLogger("darkroom.service")
 
@@ -59,7 +63,8 @@ _STATIC = Path(__file__).parent / "static"
 def create_app(settings: ServiceSettings) -> FastAPI:
     """The ASGI app. Raises SettingsError, CatalogError or StoreError when it cannot be assembled."""
     client = connect(settings.redis_url)
-    signed_urls = SignedUrls(derived_key(read_secret(settings), "image URLs"), settings.signed_url_seconds)
+    secret = read_secret(settings)
+    signed_urls = SignedUrls(derived_key(secret, "image URLs"), settings.signed_url_seconds)
     store = local_image_store(settings.image_store)
     events = JobEvents(client)
     queue = JobQueue(client, events, store, signed_urls.sign)
@@ -68,6 +73,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     housekeeping = Housekeeping(client, store, settings)
     catalog = read_model_catalog(settings.models)
     completion = Completion(catalog, embed_parameters=settings.embed_parameters)
+    webhook_secrets = WebhookSecrets(client, derived_key(secret, "webhooks"))
+    sender = Sender(settings.allowed_receivers, resolver())
+    process_metrics = ProcessMetrics()
+    deliveries = Deliveries(
+        client, webhook_secrets, sender, signed_urls.sign, settings.webhook_retry_scale, process_metrics
+    )
 
     app = FastAPI(
         title="Darkroom",
@@ -75,11 +86,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         version="0.1.0",
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda _: _running(client, events.run, housekeeping.run),
+        lifespan=lambda _: _running(client, events.run, housekeeping.run, deliveries.run),
         redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
     )
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
-    process_metrics = ProcessMetrics()
     app.state.parts = Parts(
         client=client,
         queue=queue,
@@ -96,6 +106,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         scrape=Scrape(client, catalog, room, process_metrics),
         catalog=catalog,
         signed_urls=signed_urls,
+        webhook_secrets=webhook_secrets,
         keys=keys,
     )
     if keys is None:  # no browser adds a key by itself, as it would a cookie: a page that has one may use it
@@ -112,6 +123,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         images,
         inspect,
         models,
+        webhooks,
         health,
         docs,
     ):

@@ -25,6 +25,7 @@ from service.jobs.submission import Submission
 from service.metrics.process_metrics import ProcessMetrics
 from service.metrics.scrape import Scrape
 from service.pictures.image_variants import ImageVariants
+from service.webhooks.signing import WebhookSecrets
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Parts:
     scrape: Scrape
     catalog: ModelCatalog
     signed_urls: SignedUrls
+    webhook_secrets: WebhookSecrets
     keys: ApiKeys | None
     """None where the service asks for no key."""
 

@@ -10,6 +10,7 @@
     ├── BodyTooSlow             408 body_too_slow
     ├── JobNotEnded             409 job_not_ended
     ├── GridNotEnded            409 grid_not_ended
+    ├── NothingToRedeliver      409 nothing_to_redeliver
     ├── JobExpired              410 job_expired
     ├── GridExpired             410 grid_expired
     ├── BodyTooLarge            413 body_too_large
@@ -168,6 +169,13 @@ class GridExpired(ServiceError):
 class GridNotEnded(ServiceError):
     status = HTTPStatus.CONFLICT
     code = "grid_not_ended"
+
+
+class NothingToRedeliver(ServiceError):
+    """The job has no webhook, or nothing has happened that it was to tell."""
+
+    status = HTTPStatus.CONFLICT
+    code = "nothing_to_redeliver"
 
 
 class IdempotencyKeyReused(ServiceError):

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings
 
 from contract.loopback import is_loopback
 from contract.settings import ContractSettings
+from service.webhooks.receivers import AllowedReceivers, read_allowed
 
 
 class KeysSettings(BaseSettings):
@@ -55,6 +56,10 @@ class ServiceSettings(ContractSettings):
     """Whether files hold the prompt and all else that draws them again, where the request does not say."""
     signed_url_seconds: Annotated[int, Field(ge=60)] = 3600
     """How long a signed image URL opens its picture, at least."""
+    webhook_allow: str = ""
+    """Comma-separated names, addresses and networks that webhooks may call although they are inside, and over http."""
+    webhook_retry_scale: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """Times every delay between two tries of a webhook."""
 
     @field_validator("host")
     @classmethod
@@ -65,6 +70,16 @@ class ServiceSettings(ContractSettings):
             f"{host!r} can be reached from other machines, and the service asks for no key: set DARKROOM_API_KEYS_FILE"
             " (`darkroom keys add NAME` makes it), or DARKROOM_ALLOW_ANONYMOUS=1 where something else protects it"
         )
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _can_be_read(cls, text: str) -> str:
+        read_allowed(text)
+        return text
+
+    @property
+    def allowed_receivers(self) -> AllowedReceivers:
+        return read_allowed(self.webhook_allow)
 
     @property
     def allowed_host_names(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from contract import keys
 from contract.grid import CELL_FIELDS, CELL_STATE_FIELDS
 from contract.job import FIELDS, FROM_RQ, RQ_DATA
+from contract.webhook import WEBHOOK_EVENTS
 
 _Constant = str | int | float | dict[str, str] | tuple[str, ...]
 
@@ -19,6 +20,7 @@ _CONSTANTS: dict[str, _Constant] = {
     "CELL_FIELDS": CELL_FIELDS,
     "CELL_STATE_FIELDS": CELL_STATE_FIELDS,
     "RQ_DATA": RQ_DATA,
+    "WEBHOOK_EVENTS": WEBHOOK_EVENTS,
     "STATUSES": {name: status.value for name, status in FROM_RQ.items()},
 }
 
@@ -54,3 +56,6 @@ GRID = _source("grid")
 CANCEL_GRID = _source("cancel_grid")
 LIST_GRIDS = _source("list_grids")
 METRICS = _source("metrics")
+TAKE_DELIVERIES = _source("take_deliveries")
+SETTLE_DELIVERY = _source("settle_delivery")
+REDELIVER = _source("redeliver")

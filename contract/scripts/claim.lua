@@ -48,6 +48,7 @@ for index = 2, #ARGV do
     'worker_name', worker)
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
   tell(id, 'running', attempts)
+  notify(id, 'running', time)
   if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, seconds_since(id, 'submitted_at', time)) end
   show_worker(worker, 'state', 'busy')
   local job = redis.call('HMGET', key, 'owner', 'traceparent', 'data', 'parameters')

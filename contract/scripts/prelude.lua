@@ -208,6 +208,53 @@ local function tell(id, type, data)
   redis.call('PUBLISH', EVENTS, id .. ' ' .. number .. ' ' .. type .. ' ' .. data)
 end
 
+-- When a delivery is due; nil where it is no more. Its receiver is due when the first of its deliveries is.
+local function set_due(host, delivery, time)
+  local deliveries = DELIVERIES_PREFIX .. host
+  if time then
+    redis.call('ZADD', deliveries, string.format('%.6f', time), delivery)
+  else
+    redis.call('ZREM', deliveries, delivery)
+  end
+  local first = redis.call('ZRANGE', deliveries, 0, 0, 'WITHSCORES')
+  if first[1] then
+    redis.call('ZADD', RECEIVERS, first[2], host)
+  else
+    redis.call('ZREM', RECEIVERS, host)
+  end
+end
+
+local function webhook_host(id)
+  return redis.call('HGET', job_key(id), 'webhook_host')
+end
+
+-- What a job's webhook is to tell is put down in the same step as the change itself: no crash comes between. Each event
+-- once: a job that is taken again, because its first worker died, was running before.
+local function notify(id, status, time)
+  local host, event = webhook_host(id), 'job.' .. status
+  if not host then return end
+  local wanted = false
+  for _, each in ipairs(cjson.decode(redis.call('HGET', job_key(id), 'webhook')).events) do
+    wanted = wanted or each == event
+  end
+  if not wanted then return end
+  local stopped = redis.call('HEXISTS', job_key(id), 'webhook_stopped') == 1
+  -- No empty list of attempts: for cjson that is an object.
+  local delivery = { id = 'msg_' .. id .. '_' .. status, event = event, created_at = iso(time),
+    state = stopped and 'stopped' or 'pending', next_attempt_at = not stopped and iso(time) or nil }
+  if redis.call('HSETNX', job_key(id), 'delivery:' .. event, cjson.encode(delivery)) == 1 and not stopped then
+    set_due(host, id .. ':' .. event, time)
+  end
+end
+
+-- Calls a function with the event and what is known of it, for each of a job's deliveries.
+local function each_delivery(id, call)
+  for _, event in ipairs(WEBHOOK_EVENTS) do
+    local delivery = redis.call('HGET', job_key(id), 'delivery:' .. event)
+    if delivery then call(event, cjson.decode(delivery)) end
+  end
+end
+
 -- The one way into a status that a job never leaves.
 local function end_job(id, status, time)
   local key = job_key(id)
@@ -220,6 +267,7 @@ local function end_job(id, status, time)
   count('jobs_ended', STATUSES[status], model or '')
   if status == 'failed' then count('job_failures', code or 'worker_crashed') end
   tell(id, STATUSES[status], '')
+  notify(id, STATUSES[status], time)
   redis.call('EXPIRE', EVENTS_PREFIX .. id, EVENTS_SECONDS)
 end
 

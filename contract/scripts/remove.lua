@@ -5,6 +5,8 @@ local key, owner = job_key(id), owner_of(id)
 local status = redis.call('HGET', key, 'status')
 local bytes, grid = unpack(redis.call('HMGET', key, 'stored_bytes', 'grid_id'))
 if bytes then redis.call('DECRBY', STORED_BYTES, bytes) end
+local host = webhook_host(id)
+each_delivery(id, function(event) set_due(host, id .. ':' .. event, nil) end)
 redis.call('DEL', key, EVENTS_PREFIX .. id)
 redis.call('ZREM', EXPIRING, id)
 redis.call('ZREM', JOBS_PREFIX .. owner, id)

@@ -91,6 +91,7 @@ local function put_in_line(job)
     'submitted_at', string.format('%.6f', time),
     'timeout', ask.timeout_seconds, 'deadline', string.format('%.6f', deadline), 'deadline_at', iso(deadline),
     'deadline_seconds', ask.deadline_seconds, 'result_ttl', ask.retention_seconds, 'failure_ttl', ask.retention_seconds)
+  if ask.webhook then redis.call('HSET', job_key(job.id), 'webhook', ask.webhook, 'webhook_host', ask.webhook_host) end
   local place = redis.call('HINCRBY', SEQUENCES, owner, 1)
   redis.call('ZADD', JOBS_PREFIX .. owner, place, job.id)
   redis.call('ZADD', DEADLINES, deadline, job.id)

@@ -16,7 +16,7 @@ from contract.errors import StoreError
 from contract.image_store import ImageStore
 from contract.job import FROM_RQ, JOB_ID, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
 from service.access.owners import Owner
-from service.errors import JobExpired, JobNotEnded, JobNotFound
+from service.errors import JobExpired, JobNotEnded, JobNotFound, NothingToRedeliver
 from service.jobs.job_events import Event, JobEvents
 
 _JOB_ID = re.compile(JOB_ID)
@@ -67,6 +67,7 @@ class JobQueue:
         self._history = client.register_script(scripts.HISTORY)
         self._list = client.register_script(scripts.LIST)
         self._remove = client.register_script(scripts.REMOVE)
+        self._redeliver = client.register_script(scripts.REDELIVER)
 
     async def fetch(self, job_id: str, owner: Owner) -> Job:
         """The job as it is now."""
@@ -127,6 +128,15 @@ class JobQueue:
                 await self._client.zadd(keys.EXPIRING, {job_id: job.expires_at.timestamp()}, xx=True)
             raise
         await self._remove(args=[job_id, 0])
+
+    async def redeliver(self, job_id: str, owner: Owner) -> Job:
+        """The job, whose webhook is about to be told everything again. Raises NothingToRedeliver."""
+        count, record = await self._run(self._redeliver, job_id, owner) or [0, None]
+        job = self._job(job_id, record)
+        if not count:
+            reason = "has no webhook" if job.webhook is None else "has had nothing to tell its webhook yet"
+            raise NothingToRedeliver(f"The job {reason}.")
+        return job
 
     async def images(self, job_id: str, owner: Owner | None) -> list[StoredImage]:
         """The job's pictures as the store knows them; the owner is None where the address itself was the permission."""

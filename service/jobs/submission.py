@@ -34,6 +34,7 @@ from service.headers.allowance import Allowance, rate_limit_headers
 from service.headers.idempotency import digest, fingerprint
 from service.housekeeping.store_room import StoreRoom
 from service.settings import ServiceSettings
+from service.webhooks.receivers import ReceiverRefused, read_receiver
 
 _MAX_RETRY_AFTER_SECONDS = 600
 _STORAGE_RETRY_AFTER_SECONDS = 10
@@ -59,6 +60,7 @@ class Submission:
         self._settings = settings
         self._room = room
         self._sign = sign
+        self._allowed_receivers = settings.allowed_receivers
         self._script = client.register_script(scripts.SUBMIT)
 
     async def submit(
@@ -106,6 +108,11 @@ class Submission:
         longest = self._settings.max_deadline_seconds
         if request.deadline_seconds is not None and request.deadline_seconds > longest:
             refusals.append(Refusal("/deadline_seconds", f"must be at most {longest}"))
+        if request.webhook is not None:
+            try:
+                read_receiver(request.webhook.url, self._allowed_receivers)
+            except ReceiverRefused as reason:
+                refusals.append(Refusal("/webhook/url", str(reason)))
         if refusals:
             raise ValidationFailed(refusals)
 
@@ -147,7 +154,14 @@ class Submission:
             "retention_seconds": settings.retention_seconds,
             "max_queued": settings.max_queued_jobs,
             **self._owner_bounds(owner),
+            **self._webhook(request),
         }
+
+    def _webhook(self, request: JobRequest) -> dict[str, str]:
+        if request.webhook is None:
+            return {}
+        host = read_receiver(request.webhook.url, self._allowed_receivers).host
+        return {"webhook": request.webhook.model_dump_json(), "webhook_host": host}
 
 
 def _job(parameters: GenerationParameters) -> dict[str, Any]:

@@ -5,14 +5,12 @@ Knows Prometheus; knows nothing of Redis. It begins anew with the process, and s
 
 from importlib.metadata import version
 from platform import python_version
-from typing import Literal, get_args
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, disable_created_metrics
 
 from contract import keys
-
-WebhookOutcome = Literal["delivered", "retried", "failed", "stopped"]
-"""Of one attempt: taken by its receiver; to be tried again; given up; no longer wanted."""
+from service.webhooks.retries import Outcome
 
 
 class ProcessMetrics:
@@ -37,7 +35,7 @@ class ProcessMetrics:
         self._webhooks = Counter(
             "darkroom_webhook_deliveries", "Attempts to deliver a webhook.", ["outcome"], registry=self.registry
         )
-        for outcome in get_args(WebhookOutcome):
+        for outcome in get_args(Outcome):
             self._webhooks.labels(outcome)
         Info("darkroom_build", "What runs.", registry=self.registry).info(
             {"version": version("darkroom"), "python": python_version()}
@@ -48,6 +46,6 @@ class ProcessMetrics:
         self._requests.labels(route, method, str(status)).inc()
         self._request_seconds.labels(route, method).observe(seconds)
 
-    def webhook_attempted(self, outcome: WebhookOutcome) -> None:
+    def webhook_attempted(self, outcome: Outcome) -> None:
         """To be called once for each attempt."""
         self._webhooks.labels(outcome).inc()

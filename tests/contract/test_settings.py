@@ -37,6 +37,13 @@ def test_allowed_hosts_are_a_list_between_commas(monkeypatch: pytest.MonkeyPatch
     assert read_settings(ServiceSettings).allowed_host_names == {"one.example", "two"}
 
 
+@pytest.mark.parametrize("entry", ["10.0.0.1/8", "http://a.example", "a.example:80", "*.example", "127.1"])
+def test_what_is_no_receiver_of_webhooks_is_named(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    monkeypatch.setenv("DARKROOM_WEBHOOK_ALLOW", f"10.0.0.0/8, {entry}")
+    with pytest.raises(SettingsError, match=rf"^DARKROOM_WEBHOOK_ALLOW: '{re.escape(entry)}' is no host name, address"):
+        read_settings(ServiceSettings)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "", "darkroom.lan", "localhost.evil.example"])
 def test_without_keys_only_loopback_is_listened_on(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("DARKROOM_HOST", host)

@@ -10,11 +10,13 @@ import redis
 from contract import keys, scripts
 from contract.grid import grid_from_record
 from contract.job import FROM_RQ, job_from_record
+from contract.webhook import WEBHOOK_EVENTS
 from contract.worker_state import WorkerState
 from tests.contract.test_scripts import Line
 from tests.submissions import grid_submission
 
 _OWNERS = ("ann", "bob", "cid")
+_HOSTS = ("a.example", "b.example")
 _COUNTERS = {
     *(keys.SEQUENCES, keys.VIRTUAL_TIME, keys.PACE, keys.REAPER, keys.WORKERS, keys.QUEUES, keys.STORED_BYTES),
     keys.COUNTERS,
@@ -33,6 +35,7 @@ class Chance:
         self._executions: list[str] = []
         self._keys: list[tuple[str, str, str]] = []
         self._grids: list[tuple[str, str]] = []
+        self._leases: list[tuple[str, str, str]] = []
         self.arrived: list[tuple[str, str]] = []
 
     def move(self) -> None:
@@ -58,7 +61,11 @@ class Chance:
                 self._submit_grid,
                 self._cancel_grid,
                 self._read_grids,
+                self._redeliver,
+                self._time_goes_by,
             ]
+            + [self._take_deliveries] * 3
+            + [self._settle_delivery] * 3
         )
         self._random.choice(moves)()
 
@@ -73,6 +80,10 @@ class Chance:
             self._keys.append((f"k{self._number}", owner, name))
         if self._random.random() < 0.3:
             changes |= {"requests_per_minute": 50}
+        if self._random.random() < 0.6:
+            events = self._random.sample(WEBHOOK_EVENTS, self._random.choice([1, 2, 4]))
+            webhook = {"url": "https://hooks.example/", "events": events}
+            changes |= {"webhook": json.dumps(webhook), "webhook_host": self._random.choice(_HOSTS)}
         if self._random.random() < 0.2:
             changes |= {"owner_max_queued": 3, "max_queued": 8}
         if self._line.ask(name, **changes)[0] == "accepted":
@@ -197,6 +208,34 @@ class Chance:
         name, owner = self._job()
         self._run(scripts.HISTORY, name, owner, 0)
 
+    def _take_deliveries(self) -> None:
+        share = self._random.choice([1, 2, 9])
+        calling = [part for host in _HOSTS if self._random.random() < 0.3 for part in (host, self._random.randrange(3))]
+        _, taken = self._run(scripts.TAKE_DELIVERIES, self._random.choice([1, 5]), share, *calling)
+        for _, name, event, lease, _, _, record in taken:
+            job = job_from_record(name, record, str)
+            assert job.webhook is not None
+            assert [each.state for each in job.webhook.deliveries if each.event == event] == ["pending"]
+            self._leases.append((name, event, lease))
+
+    def _settle_delivery(self) -> None:
+        if self._leases:
+            name, event, lease = self._random.choice(self._leases[-5:])
+            state = self._random.choice(["delivered", "pending", "failed", "stopped"])
+            delivery = {"id": "x", "event": event, "created_at": "2026-01-01T00:00:00Z", "state": state}
+            delay = self._random.choice([0, 1000]) if state == "pending" else ""
+            self._run(scripts.SETTLE_DELIVERY, name, event, lease, json.dumps(delivery), delay)
+
+    def _redeliver(self) -> None:
+        self._run(scripts.REDELIVER, *self._job())
+
+    def _time_goes_by(self) -> None:
+        """What was to come, and every lease of a delivery, is over."""
+        for host in _HOSTS:
+            for delivery in self._client.zrange(keys.DELIVERIES_PREFIX + host, 0, -1):
+                self._client.zadd(keys.DELIVERIES_PREFIX + host, {delivery: 1})
+                self._client.zadd(keys.RECEIVERS, {host: 1})
+
     def end_all(self) -> None:
         while claims := self._run(scripts.CLAIM, "w", f"z{self._number}"):
             self._number += 1
@@ -209,6 +248,25 @@ class Chance:
 
 def scored(client: redis.Redis, name: str) -> dict[str, float]:
     return dict(client.zrange(name, 0, -1, withscores=True))
+
+
+def check_deliveries(client: redis.Redis, records: dict[str, dict[str, str]]) -> None:
+    """What is pending is due some time, and nothing else is."""
+    due = {host: scored(client, keys.DELIVERIES_PREFIX + host) for host in _HOSTS}
+    assert scored(client, keys.RECEIVERS) == {host: min(times.values()) for host, times in due.items() if times}
+    pending = set()
+    for name, job in records.items():
+        wanted = json.loads(job.get("webhook", "{}")).get("events", [])
+        for event in WEBHOOK_EVENTS:
+            told = json.loads(job.get(f"delivery:{event}", "{}"))
+            assert not told or event in wanted
+            if told.get("state") == "pending":
+                pending.add((job["webhook_host"], f"{name}:{event}"))
+            else:
+                assert f"lease:{event}" not in job
+        end = f"job.{FROM_RQ[job['status']].value}"
+        assert (f"delivery:{end}" in job) >= (end in wanted)
+    assert {(host, delivery) for host, times in due.items() for delivery in times} == pending
 
 
 def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:
@@ -252,6 +310,7 @@ def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:
         assert told[-1] == FROM_RQ[job["status"]].value
         assert (client.ttl(keys.EVENTS_PREFIX + name) > 0) == (name in ended)
     check_grids(client, records)
+    check_deliveries(client, records)
     line = Line(client)
     for position, name in enumerate(order, 1):
         job = line.fetch(name, records[name]["owner"])

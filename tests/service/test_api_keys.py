@@ -69,7 +69,7 @@ def keyed(running: Keyed, redis_url: str) -> Iterator[Keyed]:  # noqa: ARG001
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
-@pytest.mark.parametrize("path", ["/models", "/schedulers"])
+@pytest.mark.parametrize("path", ["/models", "/schedulers", "/webhooks/secret"])
 def test_the_right_key_is_served(keyed: Keyed, scheme: str, path: str) -> None:
     assert keyed.ask(f"{scheme} {keyed.key}", path).status_code == 200
 

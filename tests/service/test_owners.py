@@ -22,6 +22,7 @@ REQUESTS = [
     ("GET", "/jobs/{}?wait=1"),
     ("DELETE", "/jobs/{}"),
     ("POST", "/jobs/{}/cancel"),
+    ("POST", "/jobs/{}/webhook/redeliver"),
     ("GET", "/jobs/{}/events"),
     ("GET", "/jobs/{}/events?preview=1"),
     ("GET", "/images/{}/0.png"),

@@ -1,0 +1,52 @@
+"""GET /webhooks/secret; POST /webhooks/secret/rotate; POST /jobs/{id}/webhook/redeliver."""
+
+from fastapi import APIRouter, Response
+
+from contract.job import Job
+from service.dependencies import WithOwner, WithParts
+from service.routes.problems import problem_responses
+from service.webhooks.signing import WebhookSecret
+
+router = APIRouter()
+
+
+@router.get(
+    "/webhooks/secret",
+    operation_id="get_webhook_secret",
+    summary="What your webhooks are signed with",
+    response_class=Response,
+    responses={200: {"model": WebhookSecret}, **problem_responses(401, 421, 503)},
+)
+async def get_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
+    """One for each owner. A receiver verifies with it that a delivery comes from here."""
+    return _answer(await parts.webhook_secrets.current(owner))
+
+
+@router.post(
+    "/webhooks/secret/rotate",
+    operation_id="rotate_webhook_secret",
+    summary="A new secret for your webhooks",
+    response_class=Response,
+    responses={200: {"model": WebhookSecret}, **problem_responses(401, 403, 421, 503)},
+)
+async def rotate_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
+    """For a day the former one signs as well, so that receivers can be given the new one one by one."""
+    return _answer(await parts.webhook_secrets.rotate(owner))
+
+
+@router.post(
+    "/jobs/{job_id}/webhook/redeliver",
+    status_code=202,
+    operation_id="redeliver_webhook",
+    summary="Tell a job's webhook again",
+    response_class=Response,
+    responses={202: {"model": Job}, **problem_responses(401, 403, 404, 409, 410, 421, 422, 503)},
+)
+async def redeliver_webhook(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
+    """Everything that it was told or to be told so far, with the same ids, whatever came of it."""
+    job = await parts.queue.redeliver(job_id, owner)
+    return Response(job.model_dump_json(), 202, {"Cache-Control": "no-store"}, "application/json")
+
+
+def _answer(secret: WebhookSecret) -> Response:
+    return Response(secret.model_dump_json(), 200, {"Cache-Control": "no-store"}, "application/json")
