@@ -9,6 +9,7 @@
     └── JobFailed                how a running job ends in failure; the code reaches the client
         ├── DeadlineExceeded     deadline_exceeded
         ├── GenerationFailed     generation_failed
+        ├── ImageFiltered        image_filtered
         ├── InvalidOutput        invalid_output
         ├── JobRefused           invalid_job
         ├── ModelUnavailable     model_unavailable
@@ -74,6 +75,12 @@ class GenerationFailed(JobFailed):
     """The pipeline raised an error of its own."""
 
     code = "generation_failed"
+
+
+class ImageFiltered(JobFailed):
+    """The image filter withheld every picture. A warning of the same code stands for one where others are left."""
+
+    code = "image_filtered"
 
 
 class InvalidOutput(JobFailed):

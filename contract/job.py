@@ -70,9 +70,13 @@ class GeneratedImage(_Part):
 
 
 class StoredImage(_Part):
-    """A picture as the worker records it: `key` is its place in the image store."""
+    """A picture as the worker records it: `key` is its place in the image store.
+
+    Its `index` is its place among all that were drawn, the ones that were withheld included.
+    """
 
     key: str
+    index: int
     seed: int
     width: int
     height: int
@@ -102,6 +106,7 @@ class Timings(_Part):
     load_seconds: float | None = None
     denoise_seconds: float | None = None
     decode_seconds: float | None = None
+    filter_seconds: Annotated[float | None, Field(description="null where no filter judges the pictures")] = None
     store_seconds: float | None = None
 
 
@@ -208,9 +213,9 @@ def timings_from_record(text: str | None, created_at: datetime, started_at: date
 def public_images(job_id: str, stored: list[StoredImage], sign: Sign) -> list[GeneratedImage]:
     """A job's pictures as clients see them."""
     images = []
-    for index, image in enumerate(stored):
-        url = f"/images/{job_id}/{index}.{image.key.rpartition('.')[2]}"
-        images.append(GeneratedImage(url=url, index=index, signed_url=sign(url), **image.model_dump(exclude={"key"})))
+    for image in stored:
+        url = f"/images/{job_id}/{image.index}.{image.key.rpartition('.')[2]}"
+        images.append(GeneratedImage(url=url, signed_url=sign(url), **image.model_dump(exclude={"key"})))
     return images
 
 

@@ -20,6 +20,7 @@
     ├── NoParametersFound       422 no_parameters_found
     ├── NotAnImage              422 not_an_image
     ├── ValidationFailed        422 validation_failed
+    │   └── PromptRefused       422 prompt_refused
     ├── IdempotencyKeyReused    422 idempotency_key_reused
     ├── ImageUnreadable         500 image_unreadable
     └── TryLater                with Retry-After
@@ -125,6 +126,12 @@ class NoParametersFound(ServiceError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "no_parameters_found"
+
+
+class PromptRefused(ValidationFailed):
+    """The operator's policy does not allow this prompt. It is not said for which term: that would teach a way round."""
+
+    code = "prompt_refused"
 
 
 class HostRefused(ServiceError):

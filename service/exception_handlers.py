@@ -19,7 +19,7 @@ from service.errors import QueueUnavailable, ServiceError, StoreUnavailable, Val
 log = logging.getLogger("darkroom.service")
 
 PROBLEM_TYPE = "application/problem+json"
-_FRAMEWORK_CODES = {HTTPStatus.NOT_FOUND: "not_found", HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed"}
+FRAMEWORK_CODES = {HTTPStatus.NOT_FOUND: "not_found", HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed"}
 
 
 def problem(error: ServiceError) -> JSONResponse:
@@ -67,7 +67,7 @@ async def _request_validation_error(_: Request, error: RequestValidationError) -
 async def _http_exception(_: Request, error: HTTPException) -> JSONResponse:
     framework = ServiceError(error.detail, error.headers or {})
     framework.status = HTTPStatus(error.status_code)
-    framework.code = _FRAMEWORK_CODES.get(framework.status, f"http_{error.status_code}")
+    framework.code = FRAMEWORK_CODES.get(framework.status, f"http_{error.status_code}")
     return problem(framework)
 
 

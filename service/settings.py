@@ -50,6 +50,8 @@ class ServiceSettings(ContractSettings):
     owner_requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     max_cost: Annotated[int, Field(ge=1)] = 10**9
     """Of a request: pixels, times steps, times images."""
+    prompt_policy: Path | None = None
+    """The terms that a prompt must not hold; None: every prompt is drawn."""
     secret_file: Path | None = None
     """At least 32 bytes that several services share; None: a file in the data folder, made if missing."""
     embed_parameters: bool = True

@@ -1,7 +1,8 @@
 """Text-to-image folders of real architectures with weights that mean nothing.
 
-Knows the published configuration of each kind (`model_configurations/`, without safety checkers) and how diffusers lays
-a folder out. Knows nothing of what a good picture is: a prompt changes the noise that comes out, no more.
+Knows the published configuration of each kind (`model_configurations/`, without safety checkers: a tiny one can be
+added) and how diffusers lays a folder out. Knows nothing of what a good picture is: a prompt changes the noise that
+comes out, no more.
 """
 
 import json
@@ -11,6 +12,8 @@ from typing import Any, Literal, get_args
 import diffusers
 import torch
 import transformers
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from safetensors.torch import load, save_file
 
 from tests.random_tokenizers import write_tokenizer
 from tests.random_weights import shapes_of, write_random, write_sparse
@@ -51,6 +54,33 @@ def write_model(
             write = write_random if weights == "random" else write_sparse
             write(file, shapes_of(component(kind, part, size)), dtype)
     _write_json(folder / "model_index.json", configuration["model_index"])
+    return folder
+
+
+def add_safety_checker(folder: Path, threshold: float) -> Path:
+    """Has a model's folder ship a tiny safety checker, in diffusers' own class and the published files' layout.
+
+    A picture is flagged where the cosine of its embedding and a random one is above the threshold, by its third digit.
+    """
+    index = json.loads((folder / "model_index.json").read_text())
+    index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    index["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
+    _write_json(folder / "model_index.json", index)
+    _write_json(folder / "feature_extractor" / "preprocessor_config.json", {"size": 32, "crop_size": 32})
+    layer = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
+    vision = layer | {"image_size": 32, "patch_size": 8, "projection_dim": 16}
+    config = {"model_type": "clip", "projection_dim": 16, "vision_config": vision, "text_config": layer}
+    _write_json(folder / "safety_checker" / "config.json", config)
+    network = StableDiffusionSafetyChecker(transformers.CLIPConfig.from_dict(config))
+    file = folder / "safety_checker" / "model.safetensors"
+    write_random(file, shapes_of(network), torch.float32)
+    weights = load(file.read_bytes())
+    weights["concept_embeds"][:] = weights["concept_embeds"][0]
+    weights["concept_embeds_weights"].fill_(threshold)
+    weights["special_care_embeds_weights"].fill_(1.0)
+    # As they were named when the files were published; transformers has since left one level out.
+    published = {name.replace("vision_model.", "vision_model.vision_model.", 1): weights[name] for name in weights}
+    save_file(published, file, {"format": "pt"})
     return folder
 
 

@@ -2,7 +2,8 @@
 
 `steps 20` takes twenty steps of 50 ms, with previews from black to white; `die` kills the process; `hang` never comes
 back; `lost` loses the device; `leak 40` keeps 40 MiB for ever; `crowd` leaves no room for a second process; `cool`
-reports every model as cold; `starve` runs out of memory once; anything else is instant.
+reports every model as cold; `starve` runs out of memory once; `filtered 1 2` withholds the images 1 and 2, `filtered`
+all; anything else is instant.
 """
 
 import os
@@ -51,7 +52,10 @@ class StubDraw:
             on_step(step + 1, int(number), partial(grey, 255 * (step + 1) // int(number)))
         size = (parameters.width, parameters.height)
         seeds = range(parameters.seed, parameters.seed + parameters.num_images_per_prompt)
-        images = [Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds]
+        images: list[Image.Image | None] = [Image.new("RGB", size, (seed % 256, 0, 0)) for seed in seeds]
+        if verb == "filtered":
+            for index in map(int, number.split() or range(len(images))):
+                images[index] = None
         return Drawn(images, 0.02, 0.0, 0.0, batches=[len(images)])
 
     def _obey(self, verb: str, number: str) -> None:

@@ -102,7 +102,7 @@ def _begin(settings: WorkerSettings, load: Load) -> int:
             except DarkroomError as error:
                 log.error("%s", error)
                 beat.show(state.model_copy(update={"state": "failed", "reason": str(error)}))
-                return 1
+                return os.EX_CONFIG if isinstance(error, SettingsError) else 1
             beat.show(_ready(loaded))
             return _work(client, settings, loaded, store, beat, metrics)
 

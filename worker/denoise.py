@@ -6,6 +6,7 @@ Knows models and what can go wrong with them; knows nothing of Redis or files.
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 
 import psutil
@@ -21,12 +22,14 @@ from worker.device import Device, host_available_bytes
 from worker.drawing import Drawing
 from worker.execution import DeviceLost
 from worker.footprint import read_footprint
+from worker.image_classifier import load_image_classifier
 from worker.memory_plan import DoesNotFit, layout_of
 from worker.memory_report import DeviceMemory
 from worker.model_files import locate
 from worker.observed_memory import ObservedMemory
 from worker.pipeline import LoadedPipeline, Setup, load_pipeline
 from worker.planned_model import PlannedModel
+from worker.safety_checker import load_safety_checker
 from worker.settings import WorkerSettings
 from worker.warm_models import WarmModels
 from worker.warm_worker import Drawn, OnStep
@@ -42,10 +45,12 @@ class Denoiser:
     """Draws one job at a time, with the model that the job names."""
 
     def __init__(self, catalog: ModelCatalog, settings: WorkerSettings, device: Device) -> None:
+        """Raises SettingsError where the image classifier cannot be used."""
         self._catalog = catalog
         self._settings = settings
         self.device = device
         self.models = WarmModels(self.device, self._load)
+        self._classifier = load_image_classifier(settings)
         self._observed = ObservedMemory(settings.observed_peaks)
         self._planned: dict[str, PlannedModel] = {}
         self._absent: dict[str, tuple[float, str]] = {}
@@ -73,7 +78,7 @@ class Denoiser:
             ) from error
         seconds, images = self._seconds.get(parameters.model, (0.0, 0))
         self._seconds[parameters.model] = (
-            seconds + drawn.denoise_seconds + drawn.decode_seconds,
+            seconds + drawn.denoise_seconds + drawn.decode_seconds + (drawn.filter_seconds or 0.0),
             images + len(drawn.images),
         )
         return drawn
@@ -114,12 +119,12 @@ class Denoiser:
         """The model with what is known of it. Raises CatalogError where its files cannot be had."""
         if model.id not in self._planned:
             allowed = self._settings.allow_downloads if allow_downloads is None else allow_downloads
-            source = locate(model, allowed)
+            source = locate(model, allowed, self._settings.safety_checker)
             dtype = self.device.dtype(model.dtype)
             self._planned[model.id] = PlannedModel(
                 model,
                 source,
-                read_footprint(model, source),
+                read_footprint(model, source, self._settings.safety_checker),
                 self.device,
                 self.device.ladder_from((model.memory, self._settings.memory)),
                 self._observed.of(f"{self.device.name} {dtype} {model.source} {model.revision or ''}".strip()),
@@ -142,7 +147,11 @@ class Denoiser:
         return drawn
 
     def _load(self, model: Model, setup: Setup) -> LoadedPipeline:
-        return load_pipeline(model, self.planned(model).source, setup)
+        source = self.planned(model).source
+        # First: a model whose own judge cannot be had draws nothing.
+        checker = load_safety_checker(model, source) if self._settings.safety_checker else None
+        filters = tuple(judge for judge in (checker, self._classifier) if judge is not None)
+        return replace(load_pipeline(model, source, setup), image_filters=filters)
 
     def _state(self, model: Model) -> ModelState:
         seconds, images = self._seconds.get(model.id, (0.0, 0))

@@ -169,7 +169,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Of whatever device, in whatever words; a kernel that finds no room for its workspace included."""
     words = str(error).lower()
     return (
-        isinstance(error, torch.OutOfMemoryError)
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
         or "out of memory" in words
         or "status_alloc_failed" in words
         or should_reduce_batch_size(error)

@@ -12,9 +12,10 @@ from math import ceil
 import torch
 from PIL.Image import Image
 
-from contract.errors import InvalidOutput, OutOfMemory
+from contract.errors import GenerationFailed, InvalidOutput, OutOfMemory
 from contract.parameters import GenerationParameters
 from worker.device import Device, is_out_of_memory
+from worker.image_filter import ImageFilter
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
 from worker.phases import OnBatchStep, PeekLatents, decode, draw_latents
 from worker.pipeline import LoadedPipeline
@@ -49,10 +50,11 @@ class Drawing:
         self._progress = (0, 0)
         self._tried: list[str] = []
         self._batches: list[int] = []
-        self._seconds = {"load": 0.0, "draw": 0.0, "decode": 0.0}
+        self._image_filters: tuple[ImageFilter, ...] = ()
+        self._seconds = {"load": 0.0, "draw": 0.0, "decode": 0.0, "filter": 0.0}
 
     def draw(self) -> Drawn:
-        """Raises OutOfMemory or InvalidOutput, what the pipeline raises, and whatever `on_step` raises."""
+        """Raises OutOfMemory, InvalidOutput, GenerationFailed, what the pipeline raises, and what `on_step` raises."""
         plan = self._first_plan()
         invalid = False
         while True:
@@ -72,9 +74,31 @@ class Drawing:
             plan = self._next_plan(plan)
             self._on_step(*self._progress, lambda: None)  # the deadline may be over, or the client gone
         self._planned.memory.note_success()
-        images = [self._images[index] for index in range(self._demand.images)]
+        images = [self._judged(self._images[index]) for index in range(self._demand.images)]
         seconds = self._seconds
-        return Drawn(images, seconds["load"], seconds["draw"], seconds["decode"], batches=self._batches)
+        return Drawn(
+            images,
+            seconds["load"],
+            seconds["draw"],
+            seconds["decode"],
+            filter_seconds=seconds["filter"] if self._image_filters else None,
+            batches=self._batches,
+        )
+
+    def _judged(self, image: Image) -> Image | None:
+        """None where the picture is to be withheld."""
+        if not self._image_filters:
+            return image
+        self._on_step(*self._progress, lambda: None)
+        try:
+            with self._timed("filter"):
+                withheld = any(judge.withholds(image) for judge in self._image_filters)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory("Memory ran out while the pictures were judged by the image filter.") from None
+            log.exception("the image filter failed")
+            raise GenerationFailed("The image filter failed; the worker's log holds it.") from error
+        return None if withheld else image
 
     def _first_plan(self) -> MemoryPlan:
         try:
@@ -87,7 +111,7 @@ class Drawing:
         try:
             self._draw(plan)
             self._decode(plan)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             log.warning("memory ran out in the %s on %s: %s", self._phase, plan.rung, str(error).partition("\n")[0])
@@ -124,7 +148,9 @@ class Drawing:
 
     def _load(self, plan: MemoryPlan) -> LoadedPipeline:
         with self._timed("load"):
-            return self._planned.pipeline(plan)
+            loaded = self._planned.pipeline(plan)
+        self._image_filters = loaded.image_filters
+        return loaded
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -141,7 +167,10 @@ class Drawing:
 
         def on_step(step: int, total: int, peek: PeekLatents) -> None:
             self._progress = (done * total + step, calls * total)
-            self._on_step(*self._progress, lambda: self._planned.colours.picture(peek()))
+            # A picture that nobody has judged yet is not shown either, however small and rough.
+            self._on_step(
+                *self._progress, lambda: None if self._image_filters else self._planned.colours.picture(peek())
+            )
 
         return on_step
 

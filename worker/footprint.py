@@ -18,8 +18,14 @@ from contract.errors import CatalogError
 from contract.model import Model
 from worker.activations import Activations, decode_activations, step_activations
 
-NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
-"""Components that a model may ship and a text-to-image run does without."""
+SAFETY_CHECKER = "safety_checker"
+FEATURE_EXTRACTOR = "feature_extractor"
+"""What brings a picture into the form that the safety checker takes."""
+NOT_LOADED = frozenset({SAFETY_CHECKER, FEATURE_EXTRACTOR, "image_encoder"})
+"""Components that a model may ship and its pipeline does without: worker/safety_checker.py loads the first two."""
+_CHECKER_CLASS = "StableDiffusionSafetyChecker"
+_CHECKER_ELEMENT_BYTES = 4
+"""It is computed in float32."""
 
 _WEIGHTS = re.compile(r"(?:diffusion_pytorch_model|model)(?:\.(?P<before>\w+))?(?:-\d+-of-\d+)?(?:\.(?P<after>\w+))?")
 """The stem of a weights file as diffusers and transformers name it; the variant stands before or after the shard."""
@@ -52,14 +58,19 @@ class Footprint:
     decode: Activations
     vae_overflows: bool
     """Whether its decode leaves the range of float16, as SDXL's does."""
+    checker_bytes: int = 0
+    """What its safety checker takes of the CPU's memory, wherever the rest is; 0 where there is none."""
 
     @property
     def parameters(self) -> int:
         return sum(part.parameters for part in self.parts.values())
 
 
-def read_footprint(model: Model, source: Path) -> Footprint:
-    """Of a model whose files are at `source`. Raises CatalogError where they are not all there."""
+def read_footprint(model: Model, source: Path, safety_checker: bool = False) -> Footprint:
+    """Of a model whose files are at `source`, with its safety checker where it ships one and that is wanted.
+
+    Raises CatalogError where they are not all there.
+    """
     folder = Path(model.config) if model.config else source
     try:
         parts = dict(_file_parts(source, folder) if model.is_file else _folder_parts(source, model.variant))
@@ -70,11 +81,39 @@ def read_footprint(model: Model, source: Path) -> Footprint:
             step=step_activations(config, vae),
             decode=decode_activations(vae),
             vae_overflows=bool(vae.get("force_upcast", False)),
+            checker_bytes=_checker_bytes(safety_checker_files(model, source)) if safety_checker else 0,
         )
     except (OSError, ValueError, SafetensorError, KeyError, TypeError) as error:
         raise CatalogError(f"model {model.id!r}: {source} is not whole: {error}") from error
     except StopIteration:
         raise CatalogError(f"model {model.id!r}: {source} holds neither a unet nor a transformer") from None
+
+
+def safety_checker_files(model: Model, source: Path) -> list[Path]:
+    """The weights of the safety checker that a model ships, none where it ships none.
+
+    A single file ships one where the folder of its configuration holds the weights. Raises ValueError for one that is
+    named and not there, or not known, and OSError.
+    """
+    folder = Path(model.config) if model.config else source
+    entry = _read(folder / "model_index.json").get(SAFETY_CHECKER)
+    if not isinstance(entry, list) or entry[0] is None:
+        return []
+    files = list(_weights_files(folder / SAFETY_CHECKER, model.variant))
+    if not files and model.is_file:
+        return []
+    if not files:
+        raise ValueError(
+            "model_index.json names a safety checker, and there are no safetensors of it: that of a hub model is"
+            f" fetched by `darkroom models pull {model.id}`, and DARKROOM_SAFETY_CHECKER=false does without"
+        )
+    if entry[1] != _CHECKER_CLASS:
+        raise ValueError(f"its safety checker is none that is known here, a {_CHECKER_CLASS}")
+    return files
+
+
+def _checker_bytes(files: list[Path]) -> int:
+    return _CHECKER_ELEMENT_BYTES * sum(size for file in files for _, size in _tensors(file))
 
 
 def _folder_parts(folder: Path, variant: str | None) -> Iterator[tuple[str, Part]]:

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections.abc import Sequence
 
 import redis
 from PIL.Image import Image
@@ -35,15 +36,18 @@ class ImageWriter:
         self._limit_bytes = limit_bytes
         self._mark_ai = mark_ai
 
-    def write(self, execution: Execution, parameters: GenerationParameters, images: list[Image]) -> list[StoredImage]:
-        """The pictures as the job's record names them.
+    def write(
+        self, execution: Execution, parameters: GenerationParameters, images: Sequence[Image | None]
+    ) -> list[StoredImage]:
+        """The pictures as the job's record names them; where there is None in place of one, nothing is stored.
 
         Raises StorageFull or StorageUnavailable, and whatever ends an execution early while it waits for room.
         """
-        encoded = [encode_image(image, parameters, index, mark_ai=self._mark_ai) for index, image in enumerate(images)]
+        shown = [(index, image) for index, image in enumerate(images) if image is not None]
+        encoded = [encode_image(image, parameters, index, mark_ai=self._mark_ai) for index, image in shown]
         self._find_room(execution, sum(map(len, encoded)))
         saved: list[StoredImage] = []
-        for index, (image, content) in enumerate(zip(images, encoded, strict=True)):
+        for (index, image), content in zip(shown, encoded, strict=True):
             # The execution's id keeps a worker that lost its lease from writing over another's picture.
             key = f"{execution.job_id}/{execution.execution_id}-{index}.{parameters.output_format}"
             try:
@@ -55,6 +59,7 @@ class ImageWriter:
             saved.append(
                 StoredImage(
                     key=key,
+                    index=index,
                     seed=parameters.seed + index,
                     width=image.width,
                     height=image.height,

@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 from contract.errors import CatalogError
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
-from worker.footprint import NOT_LOADED
+from worker.footprint import FEATURE_EXTRACTOR, NOT_LOADED, SAFETY_CHECKER
 
 
 def check_local_sources(catalog: ModelCatalog, catalog_path: Path) -> None:
@@ -37,12 +37,15 @@ def check_local_sources(catalog: ModelCatalog, catalog_path: Path) -> None:
             raise CatalogError(f"{catalog_path}: model {model.id!r}: {key}: {folder} holds no model_index.json")
 
 
-def locate(model: Model, allow_downloads: bool) -> Path:
-    """The folder or file that holds the model's weights. Raises CatalogError that says how to get them."""
+def locate(model: Model, allow_downloads: bool, safety_checker: bool) -> Path:
+    """The folder or file that holds the model's weights, and its safety checker where it is wanted and there is one.
+
+    Raises CatalogError that says how to get them.
+    """
     if not model.revision:
         return Path(model.source)
     if allow_downloads:
-        return download(model)
+        return download(model, safety_checker)
     # Not by the snapshot as a whole: of a repository, only what a pipeline needs is ever fetched.
     index = try_to_load_from_cache(model.source, "model_index.json", revision=model.revision)
     if not isinstance(index, str):
@@ -53,10 +56,10 @@ def locate(model: Model, allow_downloads: bool) -> Path:
     return Path(index).parent
 
 
-def download(model: Model) -> Path:
+def download(model: Model, safety_checker: bool) -> Path:
     """Fetches what of a hub repository a text-to-image run needs, with progress bars where they are on."""
     _reach_hub(model)
-    without = dict.fromkeys(NOT_LOADED)
+    without = dict.fromkeys(NOT_LOADED - ({SAFETY_CHECKER, FEATURE_EXTRACTOR} if safety_checker else set()))
     try:
         folder = DiffusionPipeline.download(
             model.source, revision=model.revision, variant=model.variant, use_safetensors=True, **without

@@ -35,10 +35,10 @@ def main() -> int:
     except DarkroomError as error:
         print(f"darkroom: {error}", file=sys.stderr)
         return 2
-    return _pull(models)
+    return _pull(models, settings.safety_checker)
 
 
-def _pull(models: Iterable[Model]) -> int:
+def _pull(models: Iterable[Model], safety_checker: bool) -> int:
     from worker.footprint import read_footprint
     from worker.model_files import download
 
@@ -48,7 +48,7 @@ def _pull(models: Iterable[Model]) -> int:
             print(f"{model.id}: nothing to fetch, {model.source} is on this machine")
             continue
         try:
-            folder = download(model)
+            folder = download(model, safety_checker)
             parameters = read_footprint(model, folder).parameters
             print(f"{model.id}: {parameters / 1e6:.0f} million parameters in {folder}")
         except CatalogError as error:

@@ -17,13 +17,14 @@ from contract.errors import CatalogError
 from contract.model import Model
 from worker.device import is_out_of_memory
 from worker.footprint import NOT_LOADED
+from worker.image_filter import ImageFilter
 from worker.memory_plan import Layout
 from worker.schedulers import build_scheduler
 
 for library in (diffusers, transformers):
     library.utils.logging.disable_progress_bar()
 
-_UNFIT = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SingleFileComponentError)
+UNFIT = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SingleFileComponentError)
 """What diffusers and transformers raise for files that are not what they should be."""
 
 
@@ -52,6 +53,8 @@ class LoadedPipeline:
     pipeline: Any
     """A diffusers text-to-image pipeline; their classes share no useful base."""
     scheduler_config: dict[str, Any]
+    image_filters: tuple[ImageFilter, ...] = ()
+    """What judges its pictures before anybody sees them."""
 
 
 def load_pipeline(model: Model, source: Path, setup: Setup) -> LoadedPipeline:
@@ -62,7 +65,7 @@ def load_pipeline(model: Model, source: Path, setup: Setup) -> LoadedPipeline:
         scheduler_config = dict(pipeline.scheduler.config)
         for scheduler in model.offered_schedulers:
             build_scheduler(scheduler.name, scheduler_config)
-    except _UNFIT as error:
+    except UNFIT as error:
         if is_out_of_memory(error):
             raise
         raise CatalogError(f"model {model.id!r}: {model.source} cannot be loaded: {error}") from error

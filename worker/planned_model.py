@@ -150,7 +150,10 @@ class PlannedModel:
         self.memory.note_failure(plan.layout, phase, plan.tile_side if phase == "decode" else None, size, free)
 
     def _room(self) -> Room:
-        return replace(self._models.room(), loaded=self._models.layout(self.model.id))
+        room = self._models.room()
+        # Counted among what would make way, or not loaded yet; but it stays while the model draws.
+        host_bytes = max(room.host_bytes - self.footprint.checker_bytes, 0)
+        return replace(room, host_bytes=host_bytes, loaded=self._models.layout(self.model.id))
 
     def _guided(self, guidance_scale: float) -> bool:
         return self.model.guidance is GuidanceKind.CLASSIFIER_FREE and guidance_scale > 1

@@ -3,14 +3,24 @@
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from contract.rung import MemoryChoice
 from contract.settings import ContractSettings
 
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
+
+
+def _split(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+PerChannel = Annotated[tuple[_Number, _Number, _Number], NoDecode, BeforeValidator(_split)]
+"""Three numbers, comma-separated in the environment."""
 
 
 _LIBRARIES = {
@@ -38,6 +48,20 @@ class WorkerSettings(ContractSettings):
     """Fetch a hub model when it is first needed; otherwise only `darkroom models pull` does."""
     attention_slicing: bool = False
     """Off: with PyTorch's own attention it costs memory and time. See docs/decisions."""
+    safety_checker: bool = True
+    """Judge pictures with the safety checker of a model that ships one."""
+    image_classifier: Path | None = None
+    """An ONNX file that judges the pictures of every model; worker/image_classifier.py says what it must be."""
+    image_classifier_threshold: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """A picture whose score is at least this is withheld."""
+    image_classifier_class: Annotated[int, Field(ge=0)] = 1
+    """Which of its numbers is the score."""
+    image_classifier_outputs: Literal["probabilities", "logits"] = "probabilities"
+    image_classifier_channels: Literal["bgr", "rgb"] = "bgr"
+    image_classifier_mean: PerChannel = (104.0, 117.0, 123.0)
+    """Taken off the values of 0 to 255, in the order of the channels."""
+    image_classifier_scale: PerChannel = (1.0, 1.0, 1.0)
+    """What they are then divided by."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long a running job may go on after SIGTERM before it is put back in line."""
     metrics_host: str = "127.0.0.1"

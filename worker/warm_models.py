@@ -27,6 +27,8 @@ class _Entry:
     weight_bytes: int
     resident_bytes: int
     """On the device, while it is not parked."""
+    checker_bytes: int
+    """In the CPU's memory, wherever the rest is."""
     parked: bool = False
 
     @property
@@ -90,7 +92,8 @@ class WarmModels:
     @property
     def host_bytes(self) -> int:
         """Of all models' weights in the CPU's memory."""
-        return sum(entry.weight_bytes for entry in self._entries.values() if self._is_in_host_memory(entry))
+        weights = sum(entry.weight_bytes for entry in self._entries.values() if self._is_in_host_memory(entry))
+        return weights + sum(entry.checker_bytes for entry in self._entries.values())
 
     @property
     def _resident_bytes(self) -> int:
@@ -101,10 +104,11 @@ class WarmModels:
 
     def _load_entry(self, model: Model, setup: Setup, estimate: Estimate, peak_bytes: int) -> _Entry:
         self._make_room(setup, peak_bytes)
-        self._make_host_room(estimate.weight_bytes(setup.layout))
+        checker_bytes = estimate.footprint.checker_bytes
+        self._make_host_room(estimate.weight_bytes(setup.layout) + checker_bytes)
         log.info("loading model %s: %s", model.id, setup.layout)
         loaded = self._load(model, setup)
-        return _Entry(loaded, estimate.weight_bytes(setup.layout), estimate.resident_bytes(setup.layout))
+        return _Entry(loaded, estimate.weight_bytes(setup.layout), estimate.resident_bytes(setup.layout), checker_bytes)
 
     def _make_room(self, setup: Setup, needed_bytes: int) -> None:
         """Parks models, or lets them go, until that much is free where the pipeline computes."""

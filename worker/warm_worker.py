@@ -30,6 +30,7 @@ from contract.parameters import GenerationParameters
 from contract.worker_state import ModelState
 from worker.beat import Beat
 from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
+from worker.image_filter import warnings_of_withheld
 from worker.image_writer import ImageWriter
 from worker.metrics import Memory, WorkerMetrics
 from worker.previews import Peek
@@ -43,13 +44,15 @@ _BLOCK_SECONDS = 1
 
 @dataclass(frozen=True)
 class Drawn:
-    """The images of one job, in the order of their index, and where the time went."""
+    """The images of one job, in the order of their index, None for one that is withheld; and where the time went."""
 
-    images: list[Image]
+    images: list[Image | None]
     load_seconds: float
     denoise_seconds: float
     decode_seconds: float
     warnings: list[JobWarning] = field(default_factory=list)
+    filter_seconds: float | None = None
+    """None where nothing judges the pictures."""
     batches: list[int] = field(default_factory=list)
     """How many images each pipeline call had."""
 
@@ -214,18 +217,20 @@ class WarmWorker(SimpleWorker):
 
         drawn = self._draw(parameters, on_step)
         self._beat.state = self._beat.state.model_copy(update={"model": parameters.model})
+        withheld = warnings_of_withheld(drawn.images)
         started = time.monotonic()
         images = self._images.write(execution, parameters, drawn.images)
         timings = Timings(
             load_seconds=round(drawn.load_seconds, 6),
             denoise_seconds=round(drawn.denoise_seconds, 6),
             decode_seconds=round(drawn.decode_seconds, 6),
+            filter_seconds=None if drawn.filter_seconds is None else round(drawn.filter_seconds, 6),
             store_seconds=round(time.monotonic() - started, 6),
         )
         self._metrics.job_drawn(parameters.model, timings, drawn.batches)
         return {
             "images": stored_images.dump_json(images).decode(),
-            "warnings": job_warnings.dump_json(drawn.warnings).decode(),
+            "warnings": job_warnings.dump_json([*drawn.warnings, *withheld]).decode(),
             "stored_bytes": str(sum(image.size_bytes for image in images)),
             "timings": timings.model_dump_json(exclude_none=True),
             "step": str(execution.step),

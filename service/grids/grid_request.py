@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contract.errors import ParametersRefused, Refusal
 from contract.grid import MAX_CELLS, Axis, GridShape
 from contract.parameters import GenerationParameters, JobRequest, Prompt
-from service.errors import ValidationFailed
+from service.errors import PromptRefused, ValidationFailed
 from service.refusals import refusals_of
 
 Complete = Callable[[JobRequest], GenerationParameters]
@@ -53,23 +53,31 @@ class GridPlan:
         )
 
     def complete(self, complete: Complete) -> list[GenerationParameters]:
-        """Of every cell. Raises ValidationFailed with every place that cannot be taken, whatever cells it is in."""
+        """Of every cell. Raises ValidationFailed with every place that cannot be taken, whatever cells it is in.
+
+        Raises PromptRefused where nothing else is wrong.
+        """
         parameters: list[GenerationParameters] = []
         refused: dict[str, Refusal] = {}
+        against_policy: dict[str, Refusal] = {}
         for place in self._places():
             try:
                 parameters.append(complete(self._request(place)))
             except ValidationError as error:
-                told = refusals_of(error)
+                told, into = refusals_of(error), refused
+            except PromptRefused as error:
+                told, into = error.refusals, against_policy
             except (ParametersRefused, ValidationFailed) as error:
-                told = error.refusals
+                told, into = error.refusals, refused
             else:
                 continue
             for refusal in told:
                 located = self._locate(refusal, place)
-                refused.setdefault(located.pointer, located)
+                into.setdefault(located.pointer, located)
         if refused:
             raise ValidationFailed(list(refused.values()))
+        if against_policy:
+            raise PromptRefused(list(against_policy.values()))
         return parameters
 
     def _places(self) -> list[dict[str, int]]:

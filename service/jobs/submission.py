@@ -33,6 +33,7 @@ from service.errors import (
 from service.headers.allowance import Allowance, rate_limit_headers
 from service.headers.idempotency import digest, fingerprint
 from service.housekeeping.store_room import StoreRoom
+from service.policy.prompt_policy import PromptPolicy
 from service.settings import ServiceSettings
 from service.webhooks.receivers import ReceiverRefused, read_receiver
 
@@ -57,10 +58,12 @@ class Submission:
     """The way into the line."""
 
     def __init__(self, client: redis.asyncio.Redis, settings: ServiceSettings, room: StoreRoom, sign: Sign) -> None:
+        """Raises SettingsError where the prompt policy cannot be used."""
         self._settings = settings
         self._room = room
         self._sign = sign
         self._allowed_receivers = settings.allowed_receivers
+        self._policy = PromptPolicy(settings.prompt_policy) if settings.prompt_policy else None
         self._script = client.register_script(scripts.SUBMIT)
 
     async def submit(
@@ -68,8 +71,8 @@ class Submission:
     ) -> Submitted[Job]:
         """The new job, in line, or the one that the key made before.
 
-        Raises ValidationFailed, IdempotencyKeyReused, JobExpired, QueueFull, TooManyQueuedJobs, RateExceeded,
-        StorageFull, and RedisError; the job is then in line or it is not, never half.
+        Raises ValidationFailed, PromptRefused, IdempotencyKeyReused, JobExpired, QueueFull, TooManyQueuedJobs,
+        RateExceeded, StorageFull, and RedisError; the job is then in line or it is not, never half.
         """
         self.check_bounds(request, parameters, owner)
         ask = self._ask(request, [parameters], owner) | _key(request, idempotency_key)
@@ -97,7 +100,7 @@ class Submission:
         return Submitted(grid_from_record(grid_id, record), replayed, allowance)
 
     def check_bounds(self, request: JobRequest, parameters: GenerationParameters, owner: Owner) -> None:
-        """Those that one job can break by itself. Raises ValidationFailed."""
+        """What one job can be refused for by itself. Raises ValidationFailed and PromptRefused."""
         refusals = []
         most = self._settings.max_cost if owner.max_cost is None else owner.max_cost
         if parameters.cost > most:
@@ -115,6 +118,8 @@ class Submission:
                 refusals.append(Refusal("/webhook/url", str(reason)))
         if refusals:
             raise ValidationFailed(refusals)
+        if self._policy is not None:
+            self._policy.check(parameters.prompt)
 
     def _check_number(self, cells: int, owner: Owner) -> None:
         """More jobs than there may ever be at once are not worth another try."""

@@ -99,8 +99,8 @@ async def negotiated_image(
 
 
 async def _find(parts: Parts, job_id: str, index: str, viewer: Owner | None) -> StoredImage:
-    for position, image in enumerate(await parts.queue.images(job_id, viewer)):
-        if index == str(position):
+    for image in await parts.queue.images(job_id, viewer):
+        if index == str(image.index):
             return image
     raise ImageNotFound("There is no such picture.")
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sd_parsers import ParserManager
 
 from contract.image_file import CONTENT_TYPES, encode_image
 from contract.parameters import GenerationParameters, OutputFormat
 from contract.provenance import MADE_BY_AI, Provenance, provenance_of, read_provenance
 from contract.xmp import DARKROOM, IPTC, MAX_PACKET_BYTES, read_xmp
-from tests.exiftool import read_with_exiftool
+from tests.metadata_readers import read_with_exiftool, read_with_sd_parsers
 
 PARAMETERS = GenerationParameters(
     prompt="a fox",
@@ -136,9 +135,7 @@ def test_exiftool_and_sd_parsers_read_what_was_written(tmp_path: Path, output_fo
     assert tags["XMP-iptcExt:AIPromptInformation"].rstrip() == words.rstrip()
     text = tags["PNG:Parameters"] if output_format == "png" else tags["ExifIFD:UserComment"]
     assert text.startswith(f"{words}\nNegative prompt: blurry\nSteps: 20, ")
-    info = ParserManager().parse(file)
-    assert info is not None
-    (sampler,) = info.samplers
+    (sampler,) = read_with_sd_parsers(file).samplers
     assert [str(each) for each in sampler.prompts] == [words.strip()]
     assert sampler.parameters == {"scheduler": "Karras", "cfg_scale": "4.5", "seed": "42", "steps": "20"}
 

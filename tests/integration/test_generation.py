@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ from PIL import Image
 
 from tests.conftest import wait_until
 from tests.exposition import Exposition, names, scrape, scrape_port
-from tests.integration.conftest import READY_SECONDS, Serve
+from tests.integration.conftest import READY_SECONDS, Serve, StartServe
+from tests.onnx_file import OPEN_NSFW
+from worker.image_classifier import load_image_classifier
+from worker.settings import WorkerSettings
 
 PROMPT = "a photo of a panda on a red background"
 
@@ -27,6 +31,7 @@ def test_a_prompt_becomes_a_picture(serve: Serve) -> None:
     assert picture.shape == (image["height"], image["width"], 3) == (128, 128, 3)
     assert job["progress"] == {"step": 20, "total": 20}
     assert job["attempts"] == 1
+    assert job["timings"].pop("filter_seconds") is None
     assert all(seconds > 0 for seconds in job["timings"].values())
 
 
@@ -106,6 +111,39 @@ def test_a_picture_is_drawn_again_from_nothing_but_its_file(serve: Serve, output
         assert (inspection["index"], inspection["seed"]) == (image["index"], image["seed"])
         again = serve.end_of(serve.submit(**inspection["parameters"]))
         assert again["images"][image["index"]]["sha256"] == hashlib.sha256(content).hexdigest() == image["sha256"]
+
+
+def test_what_a_classifier_flags_is_withheld_and_nothing_else(serve: Serve, start: StartServe) -> None:
+    judge = load_image_classifier(WorkerSettings(image_classifier=OPEN_NSFW))
+    assert judge is not None
+    asked = {"prompt": PROMPT, "seed": 40, "num_images_per_prompt": 4, "num_inference_steps": 6}
+    pictures = serve.images(**asked)
+    scores = [judge.score(Image.open(io.BytesIO(content)).convert("RGB")) for content in pictures]
+    ranked = sorted(scores)
+    gap, threshold = max((above - below, (above + below) / 2) for below, above in pairwise(ranked))
+    assert gap > 1e-4
+    flagged = [index for index, score in enumerate(scores) if score > threshold]
+
+    filtering = start(
+        DARKROOM_IMAGE_CLASSIFIER=str(OPEN_NSFW), DARKROOM_IMAGE_CLASSIFIER_THRESHOLD=str(threshold)
+    ).until_ready()
+    job = filtering.end_of(filtering.submit(**asked))
+    assert [int(warning["detail"].split()[1]) for warning in job["warnings"]] == flagged
+    assert [image["index"] for image in job["images"]] == [index for index in range(4) if index not in flagged]
+    assert job["timings"]["filter_seconds"] > 0
+    for image in job["images"]:
+        assert image["seed"] == 40 + image["index"]
+        assert filtering.http.get(image["url"]).content == pictures[image["index"]]
+    for index in flagged:
+        assert filtering.http.get(f"/images/{job['id']}/{index}.png").status_code == 404
+        alone = filtering.submit(**asked | {"seed": 40 + index, "num_images_per_prompt": 1})
+        failed = filtering.job(alone, wait=60)
+        assert (failed["status"], failed["error"]["code"], failed["images"]) == ("failed", "image_filtered", [])
+    files = [path.parent.name for path in (filtering.data_dir / "images").rglob("*.png")]
+    assert files == [job["id"]] * len(job["images"])
+    stream = filtering.http.get(f"/jobs/{filtering.submit(**asked)}/events", params={"preview": "1"}).text
+    assert "event: progress" in stream
+    assert "event: preview" not in stream
 
 
 def test_a_running_job_shows_its_progress_and_can_be_canceled(serve: Serve) -> None:

@@ -66,6 +66,7 @@ def finish_with_picture(
     content = encoded(job, drawing(size), output_format)
     image = StoredImage(
         key=f"{job.id}/e-0.{output_format}",
+        index=0,
         seed=job.parameters.seed,
         width=size[0],
         height=size[1],

@@ -16,7 +16,7 @@ import redis
 from contract import scripts
 from contract.errors import SettingsError
 from contract.worker_state import WorkerState
-from service.access import api_keys
+from service import followed_file
 from service.access.api_keys import ApiKeys
 from service.access.key_file import KeyLimits, hash_of
 from service.access.owners import Owner
@@ -148,7 +148,7 @@ def test_a_file_that_breaks_leaves_the_former_keys_in_force(keyed: Keyed) -> Non
 def test_a_broken_file_is_complained_of_once_and_followed_again_when_it_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(api_keys, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(followed_file, "_LOOK_SECONDS", 0)
     file = tmp_path / "keys.json"
     alice = add(file, "alice", KeyLimits(max_cost=7))
     keys = ApiKeys(file)

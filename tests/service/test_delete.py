@@ -36,7 +36,7 @@ def succeed(service: Service, moves: Moves) -> str:
     assert moves.claim() == job_id
     key = f"{job_id}/e-0.png"
     local_image_store(service.data_dir / "images").put(key, b"a picture")
-    image = {"key": key, "seed": 1, "width": 64, "height": 64, "content_type": "image/png", "size_bytes": 9}
+    image = {"key": key, "index": 0, "seed": 1, "width": 64, "height": 64, "content_type": "image/png", "size_bytes": 9}
     moves.finish(job_id, "finished", "images", json.dumps([image | {"sha256": "0" * 64}]))
     assert service.http.get(f"/images/{job_id}/0.png").content == b"a picture"
     return job_id

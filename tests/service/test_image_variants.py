@@ -214,6 +214,7 @@ def _variants(folder: Path, *wanted: tuple[OutputFormat, ThumbnailWidth | None])
     content = encode_pixels(drawing(), "png", UNKNOWN)
     image = StoredImage(
         key="job/0.png",
+        index=0,
         seed=1,
         width=320,
         height=200,

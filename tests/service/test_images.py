@@ -176,3 +176,19 @@ def test_a_job_past_its_retention_goes_with_its_images(service: Service, client:
     wait_until(lambda: service.http.get(f"/jobs/{picture.job_id}").status_code == 410)
     assert not folder.exists()
     assert not client.exists(f"rq:job:{picture.job_id}")
+
+
+def test_a_picture_is_found_by_its_index_where_others_of_its_job_were_withheld(
+    service: Service,
+    stub_worker: object,  # noqa: ARG001
+) -> None:
+    job_id = service.submit(prompt="filtered 0 2", num_images_per_prompt=4, seed=7)["id"]
+    job = service.http.get(f"/jobs/{job_id}", params={"wait": 30}).json()
+    assert [(image["index"], image["seed"]) for image in job["images"]] == [(1, 8), (3, 10)]
+    assert [warning["code"] for warning in job["warnings"]] == ["image_filtered"] * 2
+    for image in job["images"]:
+        assert image["url"] == f"/images/{job_id}/{image['index']}.png"
+        answers = [service.http.get(url) for url in (image["url"], image["signed_url"])]
+        assert [opened(answer.content).getpixel((0, 0)) for answer in answers] == [(image["seed"], 0, 0)] * 2
+    for index in (0, 2, 4):
+        assert service.http.get(f"/images/{job_id}/{index}.png").json()["code"] == "image_not_found"

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sd_parsers import ParserManager
 from sd_prompt_reader.image_data_reader import ImageDataReader
 
 from contract.image_file import CONTENT_TYPES
 from contract.parameters import OutputFormat
 from contract.provenance import MADE_BY_AI
 from tests.conftest import ROOT, end, wait_until
-from tests.exiftool import read_with_exiftool
+from tests.metadata_readers import read_with_exiftool, read_with_sd_parsers
 from tests.service.conftest import Service, start_service, stop_service
 from tests.service.pictures import opened
 
@@ -63,9 +62,7 @@ def test_other_tools_read_from_a_file_what_the_job_says(
     file = tmp_path / f"image.{output_format}"
     file.write_bytes(service.http.get(image["url"]).content)
 
-    info = ParserManager().parse(file)
-    assert info is not None
-    (sampler,) = info.samplers
+    (sampler,) = read_with_sd_parsers(file).samplers
     assert ([str(each) for each in sampler.prompts], [str(each) for each in sampler.negative_prompts]) == (
         [ASKED["prompt"]],
         [ASKED["negative_prompt"]],

@@ -165,15 +165,17 @@ def test_requests_are_counted_by_what_they_were_routed_to(service: Service, clie
 
 
 def test_a_stream_is_counted_when_it_begins_and_once(service: Service, connect: Connect) -> None:
-    route = "/jobs/{job_id}/events"
-    before = answered(scrape(service.url), route)
+    def streams() -> float:
+        return answered(scrape(service.url), "/jobs/{job_id}/events", status="200")
+
+    before = streams()
     job_id = service.submit()["id"]
     stream = connect(service.http).listen(job_id)
     stream.read_until(b"id: 1")
-    assert answered(scrape(service.url), route, status="200") - before == 1
+    assert streams() - before == 1
     service.http.post(f"/jobs/{job_id}/cancel")
     stream.read_until(b"canceled")
-    assert answered(scrape(service.url), route) - before == 1
+    assert streams() - before == 1
 
 
 def odd_requests(service: Service, numbers: range) -> None:

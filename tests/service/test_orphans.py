@@ -30,7 +30,7 @@ def submit(line: Line) -> str:
 def image_names(*names: str) -> str:
     """As a worker's finish names them in the record."""
     images = [
-        StoredImage(key=name, seed=1, width=8, height=8, content_type="image/png", size_bytes=1, sha256="")
+        StoredImage(key=name, index=0, seed=1, width=8, height=8, content_type="image/png", size_bytes=1, sha256="")
         for name in names
     ]
     return stored_images.dump_json(images).decode()

@@ -60,7 +60,14 @@ def store(service: Service, client: redis.Redis) -> str:
     job_id: str = service.submit()["id"]
     claim(client)
     image = StoredImage(
-        key=f"{job_id}/e-0.png", seed=1, width=8, height=8, content_type="image/png", size_bytes=1000, sha256=""
+        key=f"{job_id}/e-0.png",
+        index=0,
+        seed=1,
+        width=8,
+        height=8,
+        content_type="image/png",
+        size_bytes=1000,
+        sha256="",
     )
     local_image_store(service.data_dir / "images").put(image.key, KILOBYTE)
     images = stored_images.dump_json([image]).decode()

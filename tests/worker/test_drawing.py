@@ -172,10 +172,10 @@ def test_a_picture_without_any_blue_is_one(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_hub_model_is_downloaded_only_where_that_is_allowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     hub = POCKET.model_copy(update={"id": "hub", "source": "some/one", "revision": "0" * 40})
-    monkeypatch.setattr(model_files, "download", lambda _: tmp_path)
-    assert model_files.locate(hub, allow_downloads=True) == tmp_path
+    monkeypatch.setattr(model_files, "download", lambda *_: tmp_path)
+    assert model_files.locate(hub, allow_downloads=True, safety_checker=True) == tmp_path
     with pytest.raises(CatalogError, match="run `darkroom models pull hub`"):
-        model_files.locate(hub, allow_downloads=False)
+        model_files.locate(hub, allow_downloads=False, safety_checker=True)
 
 
 def test_a_model_weighs_what_it_does_on_the_rung_that_it_would_be_on(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.fake_hub import COMMIT, REPOSITORY, hub
+from tests.random_models import add_safety_checker
 from tests.worker.drawing import CATALOG
 
 POCKET = (ROOT / "models.toml").read_text().split("# More models", 1)[0]
@@ -52,6 +53,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_hub_model_is_pulled_with_a_progress_bar_and_then_drawn_with_offline(tmp_path: Path, source: Path) -> None:
+    add_safety_checker(source, 1.0)
     catalog = entry("hub", REPOSITORY)
     code, printed = models(tmp_path, catalog, "check", HF_HUB_OFFLINE="1")
     assert code == 1
@@ -62,11 +64,21 @@ def test_a_hub_model_is_pulled_with_a_progress_bar_and_then_drawn_with_offline(t
     assert re.search(r"hub: 8 million parameters in .*/snapshots/" + COMMIT, printed)
     assert re.search(r"\d+/\d+", printed)
     fetched = [request for request in asked if request.startswith("GET /someone")]
-    assert any("unet/diffusion_pytorch_model.safetensors" in request for request in fetched)
+    for file in ("unet/diffusion_pytorch_model", "safety_checker/model"):
+        assert any(f"{file}.safetensors" in request for request in fetched)
     assert not any(request.endswith((".bin", ".ckpt")) for request in fetched)
     code, printed = models(tmp_path, catalog, "check", "hub", HF_HUB_OFFLINE="1")
     assert code == 0, printed
     assert re.search(r"^hub: ok, 0\.03 GiB on the rung cpu, loaded and tried in \d", printed, re.MULTILINE)
+
+
+def test_a_safety_checker_that_nobody_wants_is_not_pulled(tmp_path: Path, source: Path) -> None:
+    add_safety_checker(source, 1.0)
+    with hub(source) as (address, asked):
+        off = {"HF_ENDPOINT": address, "DARKROOM_SAFETY_CHECKER": "false"}
+        code, printed = models(tmp_path, entry("hub", REPOSITORY), "pull", "hub", **off)
+    assert code == 0, printed
+    assert not any("safety_checker/" in request for request in asked)
 
 
 @pytest.mark.parametrize(

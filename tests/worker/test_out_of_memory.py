@@ -257,3 +257,12 @@ def test_a_request_that_fits_on_no_rung_is_refused_before_anything_is_loaded(
     assert state.reason is not None
     assert "are missing" in state.reason
     assert state.size_bytes == 31268172
+
+
+def test_pythons_own_word_for_it_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(drawing, "decode", no_memory)
+    with pytest.raises(OutOfMemory, match="Memory ran out"):
+        denoiser(tmp_path)(parameters(num_inference_steps=1), ignore)

@@ -33,6 +33,40 @@ def test_a_job_ends_with_its_pictures_stored(start: Start, line: Line, tmp_path:
     assert line.leftovers() == set()
 
 
+def test_a_picture_that_is_withheld_is_not_stored_and_the_others_keep_their_places(
+    start: Start, line: Line, tmp_path: Path
+) -> None:
+    submit(line, "a", "filtered 0 2", num_images_per_prompt=4, seed=40)
+    start()
+    job = reach(line, "a", JobStatus.SUCCEEDED)
+    assert [(image.index, image.seed, image.url) for image in job.images] == [
+        (1, 41, "/images/a/1.png"),
+        (3, 43, "/images/a/3.png"),
+    ]
+    assert [(warning.code, warning.detail) for warning in job.warnings] == [
+        ("image_filtered", "Image 0 was withheld by the image filter."),
+        ("image_filtered", "Image 2 was withheld by the image filter."),
+    ]
+    stored = stored_images.validate_json(line.client.hget("rq:job:a", "images") or "")
+    files = [path for path in (tmp_path / "images").rglob("*.*") if path.is_file()]
+    assert sorted(files) == sorted(tmp_path / "images" / image.key for image in stored)
+    assert int(line.client.get("darkroom:stored_bytes") or 0) == sum(image.size_bytes for image in stored)
+
+
+def test_a_job_all_of_whose_pictures_are_withheld_fails_and_stores_none(
+    start: Start, line: Line, tmp_path: Path
+) -> None:
+    submit(line, "a", "filtered", num_images_per_prompt=2)
+    start()
+    job = reach(line, "a", JobStatus.FAILED)
+    assert job.error is not None
+    assert (job.error.code, job.error.detail) == ("image_filtered", "The image filter withheld every picture.")
+    assert job.images == []
+    assert not [path for path in (tmp_path / "images").rglob("*.*") if path.is_file()]
+    submit(line, "b")
+    assert len(reach(line, "b", JobStatus.SUCCEEDED).images) == 1
+
+
 def test_a_worker_killed_mid_job_loses_nothing(start: Start, line: Line) -> None:
     submit(line, "a", "steps 40")
     submit(line, "b")

@@ -1,0 +1,1 @@
+"""What this service does not draw, as its operator says."""
