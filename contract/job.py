@@ -42,6 +42,7 @@ FROM_RQ = {
     "canceled": JobStatus.CANCELED,
 }
 """RQ's statuses in the hash -> ours."""
+TO_RQ = {status: name for name, status in FROM_RQ.items()}
 
 
 class _Part(BaseModel):

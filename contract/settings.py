@@ -1,7 +1,7 @@
 """What both sides read from the environment. Each side's own settings extend these."""
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,10 +11,18 @@ from contract.errors import SettingsError
 from contract.loopback import is_loopback
 
 
-class ContractSettings(BaseSettings):
-    """Read once in a `__main__` from variables named DARKROOM_<FIELD>, and passed in."""
+class LogSettings(BaseSettings):
+    """How a process writes its log: needed before all other settings, to say what is wrong with them."""
 
     model_config = SettingsConfigDict(env_prefix="DARKROOM_", frozen=True, extra="ignore")
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """auto: for people on a terminal, JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ContractSettings(LogSettings):
+    """Read once in a `__main__` from variables named DARKROOM_<FIELD>, and passed in."""
 
     allow_open_redis: bool = False
     """Use a Redis of another machine that asks for no password: whoever reaches it can read and write every job."""
@@ -25,6 +33,8 @@ class ContractSettings(BaseSettings):
     """What the pictures of all jobs may take together."""
     mark_ai: bool = True
     """Whether every file says that an AI made its picture."""
+    tracing: bool = False
+    """Send spans to an OpenTelemetry collector; which one, the SDK reads from its own OTEL_ variables."""
 
     @property
     def image_store(self) -> Path:
@@ -57,6 +67,14 @@ class ContractSettings(BaseSettings):
 
 
 Settings = TypeVar("Settings", bound=ContractSettings)
+
+
+def read_log_settings() -> LogSettings:
+    """The defaults where they cannot be used: read_settings says why, in a log that is written like that."""
+    try:
+        return LogSettings()
+    except ValidationError:
+        return LogSettings.model_construct()
 
 
 def read_settings(kind: type[Settings]) -> Settings:

@@ -116,6 +116,7 @@ class Serve:
             host=self._host,
             port=str(self._port),
             device=self._device,
+            log_format=self._settings.log_format,
         )
         supervised = environment | variables(supervisor_pid=str(os.getpid()))
         self._start_module("worker", self._worker_module, supervised, watchdog)

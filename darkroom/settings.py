@@ -14,6 +14,8 @@ class ServeSettings(BaseSettings):
     redis_url: str | None = None
     """Use this Redis and start none."""
     shutdown_grace_seconds: float = 20.0
+    log_format: str = "console"
+    """For people, also where they read it later in a file."""
     api_keys_file: Path | None = None
     """The service's; here only to say how it is asked."""
 

@@ -1,34 +1,38 @@
 """`python -m service`: reads the settings, assembles the app, serves it."""
 
-import logging
 import os
+import socket
 import sys
 from types import FrameType
 
+import structlog
 import uvicorn
 
 from contract.errors import DarkroomError, SettingsError
-from contract.settings import read_settings
+from contract.logs import configure_logs
+from contract.settings import read_log_settings, read_settings
 from service.app import create_app
 from service.bounded_head import BoundedHeadProtocol
 from service.jobs.job_events import JobEvents
+from service.request_ids import RequestIds
 from service.settings import ServiceSettings
+
+log = structlog.get_logger("darkroom.service")
 
 _SHUTDOWN_SECONDS = 5
 
 
 def main() -> int:
     """The exit code: EX_CONFIG where the settings cannot be used, 2 where models.toml or the store cannot."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s service %(levelname)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    configure_logs("service", read_log_settings())
     try:
         settings = read_settings(ServiceSettings)
         app = create_app(settings)
     except DarkroomError as error:
-        logging.getLogger("darkroom.service").error("%s", error)
+        log.error("service_cannot_start", reason=str(error))
         return os.EX_CONFIG if isinstance(error, SettingsError) else 2
     config = uvicorn.Config(
-        app,
+        RequestIds(app, settings.access_log),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -48,6 +52,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, events: JobEvents) -> None:
         super().__init__(config)
         self._events = events
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            log.info("service_started", host=self.config.host, port=self.config.port, pid=os.getpid())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        log.info("service_stopped", pid=os.getpid())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._events.stop()

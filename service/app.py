@@ -1,7 +1,6 @@
 """Assembles the app. Defines no route and holds no logic of its own."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -9,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import redis.asyncio
+import structlog
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from contract.image_store import local_image_store
 from contract.model_catalog import read_model_catalog
+from contract.tracing import Tracing
 from service.access.api_keys import ApiKeys
 from service.access.secret_file import derived_key, read_secret
 from service.access.signed_urls import SignedUrls
@@ -51,11 +52,12 @@ from service.routes import (
 )
 from service.routes import events as event_routes
 from service.settings import ServiceSettings
+from service.traced_posts import TracedPosts
 from service.webhooks.deliveries import Deliveries
 from service.webhooks.sending import Sender, resolver
 from service.webhooks.signing import WebhookSecrets
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -79,6 +81,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     deliveries = Deliveries(
         client, webhook_secrets, sender, signed_urls.sign, settings.webhook_retry_scale, process_metrics
     )
+    tracing = Tracing("service") if settings.tracing else None
 
     app = FastAPI(
         title="Darkroom",
@@ -86,7 +89,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         version="0.1.0",
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda _: _running(client, events.run, housekeeping.run, deliveries.run),
+        lifespan=lambda _: _running(client, tracing, events.run, housekeeping.run, deliveries.run),
+        # It would send the query strings of requests and the texts of errors, which may hold what nobody else may see.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
     )
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
@@ -111,6 +116,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     if keys is None:  # no browser adds a key by itself, as it would a cookie: a page that has one may use it
         app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
+    if tracing is not None:
+        app.add_middleware(TracedPosts)
     install_exception_handlers(app)
     for routes in (
         generate,
@@ -136,7 +143,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 
 @asynccontextmanager
-async def _running(client: redis.asyncio.Redis, *loops: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def _running(
+    client: redis.asyncio.Redis, tracing: Tracing | None, *loops: Callable[[], Coroutine[Any, Any, None]]
+) -> AsyncIterator[None]:
     """What runs beside the routes, for as long as they do."""
     tasks = [asyncio.create_task(loop()) for loop in loops]
     for task in tasks:
@@ -146,10 +155,12 @@ async def _running(client: redis.asyncio.Redis, *loops: Callable[[], Coroutine[A
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await client.aclose()
+    if tracing is not None:
+        tracing.close()
 
 
 def _end_process(task: asyncio.Task[None]) -> None:
     """What never ends has failed: better a process that is started anew than one that looks well and hears nothing."""
     if not task.cancelled():
-        log.critical("the service cannot go on", exc_info=task.exception())
+        log.critical("service_cannot_go_on", exc_info=task.exception())
         signal.raise_signal(signal.SIGTERM)

@@ -25,6 +25,7 @@ from service.jobs.submission import Submission
 from service.metrics.process_metrics import ProcessMetrics
 from service.metrics.scrape import Scrape
 from service.pictures.image_variants import ImageVariants
+from service.request_ids import name_in_log
 from service.webhooks.signing import WebhookSecrets
 
 
@@ -73,8 +74,10 @@ def _find_owner(parts: Parts, credentials: HTTPAuthorizationCredentials | None) 
     return parts.keys.find(credentials.credentials) if credentials else None
 
 
-async def _owner_if_known(parts: WithParts, credentials: _Credentials) -> Owner | None:
-    return _find_owner(parts, credentials)
+async def _owner_if_known(request: Request, parts: WithParts, credentials: _Credentials) -> Owner | None:
+    owner = _find_owner(parts, credentials)
+    name_in_log(owner, request.path_params.get("job_id"))
+    return owner
 
 
 WithOwnerIfKnown = Annotated[Owner | None, Depends(_owner_if_known)]

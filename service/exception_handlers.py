@@ -3,10 +3,10 @@
 Knows statuses and codes; knows nothing of routes. What the client sent is never echoed.
 """
 
-import logging
 from http import HTTPStatus
 
 import redis.exceptions
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from contract.errors import ParametersRefused, Refusal, StoreError
 from service.errors import QueueUnavailable, ServiceError, StoreUnavailable, ValidationFailed
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 PROBLEM_TYPE = "application/problem+json"
 FRAMEWORK_CODES = {HTTPStatus.NOT_FOUND: "not_found", HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed"}
@@ -72,12 +72,12 @@ async def _http_exception(_: Request, error: HTTPException) -> JSONResponse:
 
 
 async def _redis_error(_: Request, error: Exception) -> JSONResponse:
-    log.warning("the queue does not answer: %s", error)
+    log.warning("queue_unavailable", error=error)
     return problem(QueueUnavailable("The queue does not answer."))
 
 
 async def _store_error(_: Request, error: Exception) -> JSONResponse:
-    log.warning("the image store does not answer: %s", error)
+    log.warning("store_unavailable", error=error)
     return problem(StoreUnavailable("The image store does not answer."))
 
 
@@ -87,6 +87,6 @@ async def _client_gone(_: Request, _error: Exception) -> Response:
 
 
 async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
-    log.error("unforeseen error", exc_info=error)
+    log.error("unforeseen_error", exc_info=error)
     # The framework raises it again, and the server then drops the connection: the client must not use it again.
     return problem(ServiceError("An error that nobody foresaw; the service's log holds it.", {"Connection": "close"}))

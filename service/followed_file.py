@@ -3,16 +3,17 @@
 Knows files and their signatures; knows nothing of what is in them.
 """
 
-import logging
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import structlog
+
 from contract.errors import SettingsError
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 _LOOK_SECONDS = 1.0
 
@@ -47,15 +48,16 @@ class FollowedFile(Generic[Content]):
         try:
             self._content = self._read(self._path)
         except SettingsError as error:
-            self._complain(f"{error}; the former {self._what} stay in force")
+            self._complain(str(error))
         else:
             self._seen = signature
             self._complaint = ""
-            log.info("the file of the %s was read again", self._what)
+            log.info("file_read_again", holds=self._what)
 
     def _complain(self, complaint: str) -> None:
         if complaint != self._complaint:
-            log.error("%s", complaint)
+            # What it held before stays in force.
+            log.error("file_unusable", holds=self._what, reason=complaint)
             self._complaint = complaint
 
 

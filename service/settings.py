@@ -22,6 +22,8 @@ class KeysSettings(BaseSettings):
 class ServiceSettings(ContractSettings):
     """Read once in `__main__`, from variables named DARKROOM_<FIELD>."""
 
+    access_log: bool = False
+    """A line for each request: who asked which route, and how it was answered."""
     api_keys_file: Path | None = None
     """Whoever asks must show a key of this file; None: nobody is asked for one."""
     allow_anonymous: bool = False

@@ -3,7 +3,7 @@
 `steps 20` takes twenty steps of 50 ms, with previews from black to white; `die` kills the process; `hang` never comes
 back; `lost` loses the device; `leak 40` keeps 40 MiB for ever; `crowd` leaves no room for a second process; `cool`
 reports every model as cold; `starve` runs out of memory once; `filtered 1 2` withholds the images 1 and 2, `filtered`
-all; anything else is instant.
+all; `fail` fails, and `crash` ends the process, by an error that quotes the prompt; anything else is instant.
 """
 
 import os
@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
+import structlog
 from PIL import Image
 
+from contract.errors import GenerationFailed
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters
 from contract.rung import Rung
@@ -26,6 +28,8 @@ from worker.memory_report import DeviceMemory
 from worker.previews import PreviewArray
 from worker.settings import WorkerSettings
 from worker.warm_worker import Drawn, OnStep
+
+log = structlog.get_logger("darkroom.worker")
 
 
 def grey(level: int) -> PreviewArray:
@@ -47,6 +51,8 @@ class StubDraw:
         """One plain picture for each image; its colour is its seed."""
         verb, _, number = parameters.prompt.partition(" ")
         self._obey(verb, number)
+        if verb in ("fail", "crash"):
+            _quote(parameters, verb)
         for step in range(int(number) if verb == "steps" else 0):
             time.sleep(0.05)
             on_step(step + 1, int(number), partial(grey, 255 * (step + 1) // int(number)))
@@ -88,6 +94,17 @@ class StubDraw:
 
     def can_be_doubled(self) -> bool:
         return not self._crowded
+
+
+def _quote(parameters: GenerationParameters, verb: str) -> None:
+    """What Denoiser does with an error of a pipeline; or the same error from where nobody expects one."""
+    try:
+        raise ValueError(f"no words for {parameters.prompt!r} without {parameters.negative_prompt!r}")
+    except ValueError as error:
+        if verb == "crash":
+            raise
+        log.exception("pipeline_failed", model=parameters.model)
+        raise GenerationFailed("The pipeline failed (ValueError); the worker's log holds it.") from error
 
 
 def load(catalog: ModelCatalog, _settings: WorkerSettings) -> Loaded:

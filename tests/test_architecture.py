@@ -35,3 +35,11 @@ def test_every_module_says_what_it_is_and_stays_within_a_reader_s_reach(path: Pa
 def test_every_room_is_packaged_and_nothing_else() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert set(pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(ROOMS)
+
+
+def test_every_event_of_the_log_is_in_its_documentation() -> None:
+    text = "".join(path.read_text() for path in SOURCES)
+    written = set(re.findall(r'\blog\.(?:debug|info|warning|error|critical|exception)\(\s*"(\w+)"', text))
+    documented = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "logging.md").read_text()))
+    assert written
+    assert written - documented == set()

@@ -2,26 +2,28 @@
 
 import fcntl
 import hashlib
-import logging
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import redis
+import structlog
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from contract.errors import DarkroomError, SettingsError
 from contract.image_store import ImageStore, local_image_store
+from contract.logs import configure_logs
 from contract.model_catalog import ModelCatalog, read_model_catalog
-from contract.settings import read_settings
+from contract.settings import read_log_settings, read_settings
+from contract.tracing import Tracing
 from contract.worker_state import WorkerState
 from worker.beat import Beat
 from worker.execution import DEVICE_LOST_EXIT_CODE, DeviceLost
@@ -31,7 +33,7 @@ from worker.recycling import SUCCESSOR_EXIT_CODE
 from worker.settings import WorkerSettings, configure_libraries
 from worker.warm_worker import Draw, WarmWorker, reap_former_life
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _OUTAGE_RETRIES = 120
 """With a wait of up to a second before each: a running job outlives an outage of Redis of about two minutes."""
@@ -68,25 +70,31 @@ def main(load: Load = load_default_model) -> int:
 
     EX_CONFIG where the settings cannot be used: no other one could work either.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
+    configure_logs("worker", read_log_settings())
     configure_libraries()
     try:
         settings = read_settings(WorkerSettings)
+        tracing = _tracing(settings)
     except SettingsError as error:
-        log.error("%s", error)
+        log.error("settings_unusable", reason=str(error))
         return os.EX_CONFIG
     try:
-        if settings.predecessor_pid is None:
-            return _begin(settings, load)
-        return _succeed(settings, load, settings.predecessor_pid)
+        with tracing:
+            if settings.predecessor_pid is None:
+                return _begin(settings, load)
+            return _succeed(settings, load, settings.predecessor_pid)
     except BlockingIOError:
-        log.error("another worker named %r is alive: set DARKROOM_WORKER_NAME", settings.worker_name)
+        log.error("worker_name_taken", worker=settings.worker_name, advice="set DARKROOM_WORKER_NAME")
     except RedisError as error:
-        log.error("Redis stays away: %s", error)
+        log.error("redis_stays_away", error=error)
     except DeviceLost as error:
-        log.critical("the device answers no more, the process ends: %s", error)
+        log.critical("device_lost", reason=str(error))
         os._exit(DEVICE_LOST_EXIT_CODE)  # an orderly end would wait for the device
     return 1
+
+
+def _tracing(settings: WorkerSettings) -> AbstractContextManager[object]:
+    return closing(Tracing("worker")) if settings.tracing else nullcontext()
 
 
 def _begin(settings: WorkerSettings, load: Load) -> int:
@@ -100,7 +108,7 @@ def _begin(settings: WorkerSettings, load: Load) -> int:
             try:
                 loaded, store = _prepare(settings, load)
             except DarkroomError as error:
-                log.error("%s", error)
+                log.error("worker_cannot_start", worker=settings.worker_name, error=error)
                 beat.show(state.model_copy(update={"state": "failed", "reason": str(error)}))
                 return os.EX_CONFIG if isinstance(error, SettingsError) else 1
             beat.show(_ready(loaded))
@@ -112,7 +120,7 @@ def _succeed(settings: WorkerSettings, load: Load, predecessor_pid: int) -> int:
     try:
         loaded, store = _prepare(settings, load)
     except DarkroomError as error:
-        log.error("the successor cannot work: %s", error)
+        log.error("successor_cannot_start", worker=settings.worker_name, error=error)
         return 1
     with _handed_over(settings, predecessor_pid):
         metrics = _served_metrics(settings)
@@ -149,9 +157,11 @@ def _work(
     beat: Beat,
     metrics: WorkerMetrics,
 ) -> int:
-    log.info("ready: model %s on %s", loaded.model, loaded.device)
+    who = {"worker": settings.worker_name, "pid": os.getpid()}
+    log.info("worker_started", **who, model=loaded.model, device=loaded.device)
     metrics.watch(loaded.draw, lambda: beat.state.models)
     to_be_replaced = WarmWorker(client, settings, loaded.draw, store, beat, metrics).work()
+    log.info("worker_stopped", **who, to_be_replaced=to_be_replaced)
     return SUCCESSOR_EXIT_CODE if to_be_replaced else 0
 
 

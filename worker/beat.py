@@ -3,7 +3,6 @@
 Has its own connection, so that neither a long step nor a slow Redis holds up the other. Knows nothing of diffusion.
 """
 
-import logging
 import os
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
+import structlog
 from redis.exceptions import RedisError
 
 from contract import keys, scripts
@@ -18,7 +18,7 @@ from contract.worker_state import WorkerState
 from worker.execution import Execution
 from worker.previews import preview_message
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 BUSY_SECONDS = 0.2
 IDLE_SECONDS = 1.5
@@ -67,7 +67,7 @@ class Beat:
             try:
                 self._beat()
             except RedisError as error:
-                log.warning("beat: %s", error)
+                log.warning("beat_missed", error=error)
             self._end_if_hung()
             self._wake.wait(BUSY_SECONDS if self._executions else IDLE_SECONDS)
             self._wake.clear()
@@ -89,6 +89,7 @@ class Beat:
             self._client.publish(keys.PREVIEWS, preview_message(execution.job_id, preview))
 
     def _end_if_hung(self) -> None:
-        if any(time.monotonic() > execution.deadline + HANG_SECONDS for execution in self._executions):
-            log.critical("a step has hung for %d seconds past its deadline: the process ends", HANG_SECONDS)
-            os._exit(HANG_EXIT_CODE)
+        for hung in self._executions:
+            if time.monotonic() > hung.deadline + HANG_SECONDS:
+                log.critical("step_hung", job_id=hung.job_id, owner=hung.owner, past_deadline_seconds=HANG_SECONDS)
+                os._exit(HANG_EXIT_CODE)

@@ -3,13 +3,13 @@
 Knows models and what can go wrong with them; knows nothing of Redis or files.
 """
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 
 import psutil
+import structlog
 import torch
 
 from contract.errors import CatalogError, GenerationFailed, ModelUnavailable, ParametersRefused
@@ -34,7 +34,7 @@ from worker.settings import WorkerSettings
 from worker.warm_models import WarmModels
 from worker.warm_worker import Drawn, OnStep
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _WARM_UP_STEPS = 2
 _LOOK_AGAIN_SECONDS = 30
@@ -72,7 +72,7 @@ class Denoiser:
             planned = self.planned(self._catalog.choose(parameters.model))
             drawn = self._draw(planned, parameters, on_step)
         except (CatalogError, ParametersRefused) as error:
-            log.error("%s", error)
+            log.error("model_unavailable", model=parameters.model, error=error)
             raise ModelUnavailable(
                 f"Model {parameters.model!r} cannot be loaded; the worker's log says why."
             ) from error
@@ -138,8 +138,8 @@ class Denoiser:
             drawn = Drawing(planned, self.device, parameters, on_step).draw()
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
             if _is_lost(error):
-                raise DeviceLost(str(error)) from None
-            log.exception("the pipeline failed")
+                raise DeviceLost(_last_words(error)) from None
+            log.exception("pipeline_failed", model=parameters.model)
             raise GenerationFailed(
                 f"The pipeline failed ({type(error).__name__}); the worker's log holds it."
             ) from error
@@ -184,6 +184,12 @@ class Denoiser:
         except CatalogError as error:
             self._absent[model.id] = now, str(error)
             raise
+
+
+def _last_words(error: Exception) -> str:
+    """Of a device: what CUDA says through torch's own class for it. Other errors may hold a prompt."""
+    is_torch = isinstance(error, getattr(torch, "AcceleratorError", ()))
+    return str(error).partition("\n")[0] if is_torch else type(error).__name__
 
 
 def _is_lost(error: Exception) -> bool:

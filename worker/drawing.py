@@ -3,17 +3,18 @@
 Knows plans and phases; knows nothing of Redis or files.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
 
+import structlog
 import torch
 from PIL.Image import Image
 
 from contract.errors import GenerationFailed, InvalidOutput, OutOfMemory
 from contract.parameters import GenerationParameters
+from contract.tracing import span
 from worker.device import Device, is_out_of_memory
 from worker.image_filter import ImageFilter
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
@@ -22,7 +23,7 @@ from worker.pipeline import LoadedPipeline
 from worker.planned_model import PlannedModel
 from worker.warm_worker import Drawn, OnStep
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _MAX_RETRIES = 3
 
@@ -51,7 +52,7 @@ class Drawing:
         self._tried: list[str] = []
         self._batches: list[int] = []
         self._image_filters: tuple[ImageFilter, ...] = ()
-        self._seconds = {"load": 0.0, "draw": 0.0, "decode": 0.0, "filter": 0.0}
+        self._seconds = {"load": 0.0, "denoise": 0.0, "decode": 0.0, "filter": 0.0}
 
     def draw(self) -> Drawn:
         """Raises OutOfMemory, InvalidOutput, GenerationFailed, what the pipeline raises, and what `on_step` raises."""
@@ -63,7 +64,7 @@ class Drawing:
             except _NoPicture:
                 if invalid:
                     raise InvalidOutput(f"The {self._phase} gave numbers that are no picture, twice.") from None
-                log.warning("the %s gave numbers that are no picture: once more, decoded in float32", self._phase)
+                log.warning("no_picture", phase=self._phase, then="decoded in float32")
                 invalid = True
                 self._planned.decode_in_float32()
                 continue
@@ -79,7 +80,7 @@ class Drawing:
         return Drawn(
             images,
             seconds["load"],
-            seconds["draw"],
+            seconds["denoise"],
             seconds["decode"],
             filter_seconds=seconds["filter"] if self._image_filters else None,
             batches=self._batches,
@@ -96,7 +97,7 @@ class Drawing:
         except (RuntimeError, ValueError, MemoryError) as error:
             if is_out_of_memory(error):
                 raise OutOfMemory("Memory ran out while the pictures were judged by the image filter.") from None
-            log.exception("the image filter failed")
+            log.exception("image_filter_failed")
             raise GenerationFailed("The image filter failed; the worker's log holds it.") from error
         return None if withheld else image
 
@@ -114,7 +115,9 @@ class Drawing:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            log.warning("memory ran out in the %s on %s: %s", self._phase, plan.rung, str(error).partition("\n")[0])
+            # The words of others may hold a prompt; torch's own say how much was asked for, and how much there was.
+            words = str(error).partition("\n")[0] if isinstance(error, torch.OutOfMemoryError) else type(error).__name__
+            log.warning("memory_ran_out", phase=self._phase, rung=plan.rung, batch_size=plan.batch_size, reason=words)
             return True
         return False
 
@@ -126,7 +129,7 @@ class Drawing:
             self._size = len(batch) * self._demand.rows * self._demand.pixels
             seeds = [self._parameters.seed + index for index in batch]
             loaded = self._load(plan)
-            with self._timed("draw"), self._planned.measured(plan, "draw", self._size):
+            with self._timed("denoise"), self._planned.measured(plan, "draw", self._size):
                 latents = draw_latents(loaded, self._parameters, seeds, self._step_of(calls))
             if not all(torch.isfinite(each).all() for each in latents):
                 raise _NoPicture
@@ -154,10 +157,11 @@ class Drawing:
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
-        """What fails takes time too."""
+        """What fails takes time too. The block is also a span of that name."""
         started = time.monotonic()
         try:
-            yield
+            with span(what):
+                yield
         finally:
             self._seconds[what] += time.monotonic() - started
 
@@ -183,6 +187,7 @@ class Drawing:
         if lower is None or len(self._tried) > _MAX_RETRIES:
             tried = "; ".join(self._tried)
             raise OutOfMemory(f"Memory ran out. Tried: {tried}.{self._what_would_fit()}")
+        log.warning("rung_stepped_down", model=self._planned.model.id, rung=lower.rung, batch_size=lower.batch_size)
         return lower
 
     def _what_would_fit(self) -> str:

@@ -53,6 +53,11 @@ class Execution:
     """That it may run."""
     too_late: str
     """What to say when it did not end in them."""
+    tracestate: str = ""
+    attempts: int = 1
+    """How often the job was taken, this time included."""
+    queued_seconds: float = 0.0
+    """From its submission to this claim."""
     step: int = 0
     total: int = 0
     canceled: bool = False

@@ -5,11 +5,11 @@ Knows the image store and how much it may hold; knows nothing of how pictures ar
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections.abc import Sequence
 
 import redis
+import structlog
 from PIL.Image import Image
 
 from contract import keys
@@ -20,7 +20,7 @@ from contract.job import StoredImage
 from contract.parameters import GenerationParameters
 from worker.execution import Execution
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _ROOM_SECONDS = 3.0
 """The service makes room within a second, where there is something that may go."""
@@ -53,7 +53,7 @@ class ImageWriter:
             try:
                 self._store.put(key, content)
             except StoreError as error:
-                log.error("the image store failed: %s", error)
+                log.error("store_failed", error=error)
                 self._take_back(saved)
                 raise _failure(error) from error
             saved.append(
@@ -92,7 +92,7 @@ class ImageWriter:
         try:
             asyncio.run(self._store.remove(image.key for image in saved))
         except StoreError as error:
-            log.error("pictures stay behind until the service sweeps them up: %s", error)
+            log.error("images_not_taken_back", error=error)
 
 
 def _failure(error: StoreError) -> StorageFull | StorageUnavailable:

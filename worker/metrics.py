@@ -3,13 +3,13 @@
 Knows Prometheus; knows nothing of torch or Redis. It begins anew with the process, and several workers are added up.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from platform import python_version
 from typing import Protocol
 
 import psutil
+import structlog
 from prometheus_client import CollectorRegistry, Histogram, Info, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -20,7 +20,7 @@ from contract.rung import Rung
 from contract.worker_state import ModelState
 from worker.memory_report import DeviceMemory
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _LOADED_SECONDS = 0.01
 """To find a model that is warm takes less; that is no load."""
@@ -98,7 +98,7 @@ class _Watched(Collector):
         try:
             memory = self._memory.device_memory()
         except RuntimeError as error:
-            log.warning("the device does not tell its memory: %s", error)
+            log.warning("device_memory_unknown", error=error)
             return
         gauges = {
             "used": ("Of the device's memory, taken by everybody.", memory.used_bytes),

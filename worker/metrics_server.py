@@ -3,14 +3,14 @@
 Knows addresses; knows nothing of what is told there. Drawing goes on, whatever becomes of the port.
 """
 
-import logging
 import threading
 import time
 from math import inf
 
+import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _TRY_AGAIN_SECONDS = 0.1
 _COMPLAIN_SECONDS = 10
@@ -29,7 +29,7 @@ def _serve(registry: CollectorRegistry, host: str, port: int) -> None:
             start_http_server(port, host, registry)
         except OSError as error:
             if time.monotonic() > complain_at:
-                log.error("no metrics on %s port %d until it is free: %s", host, port, error)
+                log.error("metrics_port_busy", host=host, port=port, reason=str(error))
                 complain_at = inf
             time.sleep(_TRY_AGAIN_SECONDS)
         else:

@@ -4,15 +4,15 @@ Knows the catalog and the denoiser; knows nothing of Redis. One line on standard
 """
 
 import argparse
-import logging
 import sys
 import time
 from collections.abc import Iterable
 
 from contract.errors import CatalogError, DarkroomError, JobFailed
+from contract.logs import configure_logs
 from contract.model import Model
 from contract.model_catalog import ModelCatalog, read_model_catalog
-from contract.settings import read_settings
+from contract.settings import LogSettings, read_settings
 from worker.execution import DeviceLost
 from worker.settings import WorkerSettings, configure_libraries
 
@@ -24,7 +24,7 @@ def main() -> int:
     verbs.add_parser("pull").add_argument("ids", nargs="+")
     verbs.add_parser("check").add_argument("ids", nargs="*")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
+    configure_logs("worker", LogSettings(log_format="console", log_level="error"))
     configure_libraries()
     try:
         settings = read_settings(WorkerSettings)

@@ -3,17 +3,17 @@
 Knows layouts and sizes; knows nothing of how they are measured.
 """
 
-import logging
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from worker.memory_plan import Layout, Phase
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _peaks = TypeAdapter(dict[str, dict[str, dict[int, int]]])
 
@@ -95,7 +95,7 @@ class ObservedMemory:
             draft.write_bytes(_peaks.dump_json(document, indent=1))
             os.replace(draft, self._path)
         except OSError as error:
-            log.warning("the observed peaks cannot be kept: %s", error)
+            log.warning("peaks_not_kept", file=str(self._path), reason=error.strerror)
         for memory in self._models.values():
             memory.is_new = False
 
@@ -105,7 +105,7 @@ class ObservedMemory:
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
-            log.warning("%s cannot be read, and its peaks are observed again: %s", self._path, error)
+            log.warning("peaks_unreadable", file=str(self._path), error=error)
             return {}
 
 

@@ -23,6 +23,8 @@ from worker.schedulers import build_scheduler
 
 for library in (diffusers, transformers):
     library.utils.logging.disable_progress_bar()
+    library.utils.logging.disable_default_handler()
+    library.utils.logging.enable_propagation()
 
 UNFIT = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SingleFileComponentError)
 """What diffusers and transformers raise for files that are not what they should be."""

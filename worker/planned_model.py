@@ -3,7 +3,6 @@
 Knows plans and pipelines; knows nothing of jobs.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,8 +32,6 @@ from worker.memory_plan import (
 from worker.observed_memory import ModelMemory
 from worker.pipeline import LoadedPipeline, Setup
 from worker.warm_models import WarmModels
-
-log = logging.getLogger("darkroom.worker")
 
 _STEP_UP_AFTER = 3
 """Requests in a row that a higher rung has room for, before the model is loaded anew for it: that takes seconds."""

@@ -4,10 +4,10 @@ Computes on the CPU in float32, whatever the model computes on: it takes none of
 changes for it. Knows diffusers' and transformers' files; knows nothing of jobs.
 """
 
-import logging
 from pathlib import Path
 from typing import Any
 
+import structlog
 import torch
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from PIL.Image import Image
@@ -20,7 +20,7 @@ from worker.device import is_out_of_memory
 from worker.footprint import FEATURE_EXTRACTOR, SAFETY_CHECKER, safety_checker_files
 from worker.pipeline import UNFIT
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 
 class SafetyChecker:
@@ -55,7 +55,7 @@ def load_safety_checker(model: Model, source: Path) -> SafetyChecker | None:
         if is_out_of_memory(error):
             raise
         raise CatalogError(f"model {model.id!r}: its safety checker cannot be loaded: {error}") from error
-    log.info("model %s: pictures are judged by its safety checker", model.id)
+    log.info("safety_checker_loaded", model=model.id)
     return SafetyChecker(checker, extractor)
 
 

@@ -3,17 +3,19 @@
 Knows layouts and how much is free; knows nothing of jobs, and not which layout is right.
 """
 
-import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+import structlog
 
 from contract.model import Model
 from worker.device import Device, host_available_bytes
 from worker.memory_plan import Estimate, Layout, Room
 from worker.pipeline import LoadedPipeline, Setup
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _HOST_RESERVE_BYTES = 1024**3
 """Of the CPU's memory, left to everybody else."""
@@ -59,6 +61,7 @@ class WarmModels:
             self._make_room(setup, peak_bytes)
             entry.loaded.pipeline.to(setup.execution_device)
             entry.parked = False
+            log.info("model_unparked", model=model.id, device=setup.execution_device)
         else:
             self._make_room(setup, peak_bytes - entry.resident_bytes)
         self._entries[model.id] = entry
@@ -78,7 +81,7 @@ class WarmModels:
     def drop(self, model_id: str) -> None:
         """Lets a model go, wherever it is."""
         if self._entries.pop(model_id, None):
-            log.info("model %s is let go", model_id)
+            log.info("model_dropped", model=model_id)
             self._device.collect()
 
     def room(self) -> Room:
@@ -106,8 +109,11 @@ class WarmModels:
         self._make_room(setup, peak_bytes)
         checker_bytes = estimate.footprint.checker_bytes
         self._make_host_room(estimate.weight_bytes(setup.layout) + checker_bytes)
-        log.info("loading model %s: %s", model.id, setup.layout)
+        log.debug("model_loading", model=model.id, layout=setup.layout)
+        started = time.monotonic()
         loaded = self._load(model, setup)
+        seconds = round(time.monotonic() - started, 3)
+        log.info("model_loaded", model=model.id, layout=setup.layout, device=setup.execution_device, seconds=seconds)
         return _Entry(loaded, estimate.weight_bytes(setup.layout), estimate.resident_bytes(setup.layout), checker_bytes)
 
     def _make_room(self, setup: Setup, needed_bytes: int) -> None:
@@ -133,7 +139,7 @@ class WarmModels:
         if entry.parked or not entry.resident_bytes:
             return
         if entry.layout is Layout.ON_DEVICE and self._has_host_room(entry.weight_bytes):
-            log.info("model %s waits in the CPU's memory", model_id)
+            log.info("model_parked", model=model_id)
             entry.loaded.pipeline.to("cpu", silence_dtype_warnings=True)
             entry.parked = True
             self._device.collect()

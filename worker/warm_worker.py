@@ -4,7 +4,6 @@ Keeps RQ's queue, job hash, registries and worker record, so that RQ's tools see
 heartbeats and finish. Never calls a function named by a job. Knows nothing of torch: drawing is handed in.
 """
 
-import logging
 import os
 import signal
 import time
@@ -12,10 +11,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import uuid4
 
 import redis
+import structlog
 from PIL.Image import Image
 from pydantic import ValidationError
 from rq import SimpleWorker
@@ -25,19 +25,21 @@ from rq.worker.base import WorkerStatus
 from contract import keys, scripts
 from contract.errors import JobFailed, JobRefused
 from contract.image_store import ImageStore
-from contract.job import RQ_DATA, JobWarning, Timings, job_warnings, stored_images
+from contract.job import RQ_DATA, TO_RQ, JobStatus, JobWarning, Timings, job_warnings, stored_images
 from contract.parameters import GenerationParameters
+from contract.tracing import span
 from contract.worker_state import ModelState
 from worker.beat import Beat
 from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
 from worker.image_filter import warnings_of_withheld
 from worker.image_writer import ImageWriter
 from worker.metrics import Memory, WorkerMetrics
+from worker.observed_job import ObservedJob, job_observed
 from worker.previews import Peek
 from worker.recycling import Drift
 from worker.settings import WorkerSettings
 
-log = logging.getLogger("darkroom.worker")
+log = structlog.get_logger("darkroom.worker")
 
 _BLOCK_SECONDS = 1
 
@@ -155,6 +157,9 @@ class WarmWorker(SimpleWorker):
         execution_id: bytes,
         owner: bytes,
         traceparent: bytes,
+        tracestate: bytes,
+        attempts: bytes,
+        queued_seconds: bytes,
         data: bytes,
         parameters: bytes,
         seconds: bytes,
@@ -167,20 +172,24 @@ class WarmWorker(SimpleWorker):
             traceparent.decode(),
             float(seconds),
             too_late.decode(),
+            tracestate.decode(errors="replace"),
+            int(attempts),
+            float(queued_seconds),
         )
-        with self._beat.holding(execution):
+        with self._beat.holding(execution), job_observed(execution, self.name) as observed:
             try:
-                self._end(execution, "finished", self._result(execution, data, parameters))
+                fields = self._result(execution, data, parameters, observed)
+                self._end(execution, observed, JobStatus.SUCCEEDED, fields)
             except JobFailed as error:
-                log.warning("job %s: %s: %s", execution.job_id, error.code, error)
-                self._end(execution, "failed", {"error_code": error.code, "error_detail": str(error)})
+                observed.error = error
+                self._end(execution, observed, JobStatus.FAILED, {"error_code": error.code, "error_detail": str(error)})
             except JobCanceled:
-                self._end(execution, "canceled", {})
+                self._end(execution, observed, JobStatus.CANCELED, {})
             except WorkerStopping:
-                log.info("job %s goes back in line", execution.job_id)
                 self._reap(args=["released", execution.member])
+                observed.released()
             except LeaseLost:
-                log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)
+                observed.lease_lost()
 
     def _look_at_models(self) -> None:
         """After every job: shows how the models stand now, and has the process replaced when its memory has grown."""
@@ -192,14 +201,16 @@ class WarmWorker(SimpleWorker):
         """Works on until the successor is warm; where there cannot be two, this one ends first."""
         supervisor = self._settings.supervisor_pid
         if supervisor is not None and self._draw.can_be_doubled():
-            log.info("memory has grown: asking for a successor")
+            log.info("successor_wanted", reason="memory has grown", worker=self.name)
             with suppress(ProcessLookupError):
                 os.kill(supervisor, signal.SIGUSR1)
         else:
-            log.info("memory has grown: ending for a successor")
+            log.info("ending_for_successor", reason="memory has grown", worker=self.name)
             self._leaving = self._wants_successor = True
 
-    def _result(self, execution: Execution, data: bytes, parameters_json: bytes) -> dict[str, str]:
+    def _result(
+        self, execution: Execution, data: bytes, parameters_json: bytes, observed: ObservedJob
+    ) -> dict[str, str]:
         """The fields that a succeeded job gets."""
         if data.decode(errors="replace") != RQ_DATA:
             raise JobRefused("The job's record was not written by the service.")
@@ -207,6 +218,7 @@ class WarmWorker(SimpleWorker):
             parameters = GenerationParameters.model_validate_json(parameters_json)
         except ValidationError as error:
             raise JobRefused("The job's parameters are not ones that the service accepts.") from error
+        observed.begins(parameters)
 
         def on_step(step: int, total: int, peek: Peek) -> None:
             execution.step, execution.total = step, total
@@ -219,7 +231,8 @@ class WarmWorker(SimpleWorker):
         self._beat.state = self._beat.state.model_copy(update={"model": parameters.model})
         withheld = warnings_of_withheld(drawn.images)
         started = time.monotonic()
-        images = self._images.write(execution, parameters, drawn.images)
+        with span("store"):
+            images = self._images.write(execution, parameters, drawn.images)
         timings = Timings(
             load_seconds=round(drawn.load_seconds, 6),
             denoise_seconds=round(drawn.denoise_seconds, 6),
@@ -228,6 +241,7 @@ class WarmWorker(SimpleWorker):
             store_seconds=round(time.monotonic() - started, 6),
         )
         self._metrics.job_drawn(parameters.model, timings, drawn.batches)
+        observed.drew(timings, images)
         return {
             "images": stored_images.dump_json(images).decode(),
             "warnings": job_warnings.dump_json([*drawn.warnings, *withheld]).decode(),
@@ -237,15 +251,17 @@ class WarmWorker(SimpleWorker):
             "total": str(execution.total),
         }
 
-    def _end(self, execution: Execution, status: str, fields: dict[str, str]) -> None:
+    def _end(self, execution: Execution, observed: ObservedJob, status: JobStatus, fields: dict[str, str]) -> None:
         pairs = [part for pair in fields.items() for part in pair]
-        if self._finish(args=[execution.member, status, *pairs]):
-            log.info("job %s %s", execution.job_id, status)
+        if self._finish(args=[execution.member, TO_RQ[status], *pairs]):
+            observed.ended(status)
         else:
-            log.warning("job %s: the lease is lost, the result is dropped", execution.job_id)
+            observed.lease_lost()
 
 
 def reap_former_life(client: redis.Redis, name: str) -> None:
     """Puts the jobs of a dead process of this name back in line. Only safe while nobody else lives under the name."""
     for outcome in client.register_script(scripts.REAP)(args=["worker", name]):
-        log.warning("a former worker of this name died: job %s", outcome.decode())
+        job_id, _, fate = outcome.decode().partition(" ")
+        owner = cast(bytes | None, client.hget(keys.JOB_PREFIX + job_id, "owner")) or b""
+        log.warning("lease_lost", job_id=job_id, owner=owner.decode(), outcome=fate, reason="a former worker died")

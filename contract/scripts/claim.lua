@@ -1,7 +1,8 @@
 -- Leases jobs from the head of the line to a worker.
 -- ARGV: worker name, an execution id for each job that it can take.
--- Returns for each job taken: id, execution id, owner, traceparent, data, parameters, seconds it may run, and what to say
--- when it did not end in them. The traceparent is empty where nobody traces.
+-- Returns for each job taken: id, execution id, owner, traceparent, tracestate, how often it was taken, seconds since its
+-- submission, data, parameters, seconds it may run, and what to say when it did not end in them. The trace's two are empty
+-- where nobody traces.
 local worker = ARGV[1]
 local time = now()
 
@@ -49,10 +50,12 @@ for index = 2, #ARGV do
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
   tell(id, 'running', attempts)
   notify(id, 'running', time)
-  if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, seconds_since(id, 'submitted_at', time)) end
+  local waited = seconds_since(id, 'submitted_at', time)
+  if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, waited) end
   show_worker(worker, 'state', 'busy')
-  local job = redis.call('HMGET', key, 'owner', 'traceparent', 'data', 'parameters')
+  local job = redis.call('HMGET', key, 'owner', 'traceparent', 'tracestate', 'data', 'parameters')
   local seconds, too_long = time_limit(id)
-  claims[#claims + 1] = { id, ARGV[index], job[1] or '', job[2] or '', job[3], job[4], seconds, too_long }
+  claims[#claims + 1] = { id, ARGV[index], job[1] or '', job[2] or '', job[3] or '', tostring(attempts),
+    string.format('%.6f', waited), job[4], job[5], seconds, too_long }
 end
 return claims

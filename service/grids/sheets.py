@@ -6,8 +6,8 @@ Knows the store and Pillow; knows nothing of HTTP. Work is done on threads, one 
 import asyncio
 import hashlib
 import json
-import logging
 
+import structlog
 from PIL import Image
 
 from contract.grid import CellRecord, GridRecord
@@ -21,7 +21,7 @@ from service.grids.contact_sheet import LAYOUT, ContactSheet, Content
 from service.pictures.bytes_cache import BytesCache
 from service.pictures.image_variants import decode
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 _CACHE_BYTES = 32 * 1024 * 1024
 
@@ -64,7 +64,7 @@ class Sheets:
         try:
             return await asyncio.to_thread(lambda: _scaled(decode(stored, image)[0], scale))
         except ImageUnreadable as error:
-            log.warning("%s: %s", image.key, error)
+            log.warning("image_unreadable", key=image.key, reason=error.detail)
             return ("not readable",)
 
 

@@ -5,21 +5,22 @@ holds up no other. Every chore is safe to run twice. Knows when; knows nothing o
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import redis.asyncio
+import structlog
 from redis.exceptions import RedisError
 
 from contract import keys, scripts
-from contract.errors import StoreError
+from contract.errors import DeadlineExceeded, StoreError
 from contract.image_store import ImageStore
 from service.housekeeping.orphans import Orphans
+from service.housekeeping.owner_of import owner_of
 from service.housekeeping.retention import Retention
 from service.settings import ServiceSettings
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,14 @@ class Housekeeping:
     async def reap_expired_leases(self) -> None:
         """Jobs whose worker has not renewed its lease go back to their place in line, or end."""
         for outcome in await self._reap(args=["expired"]):
-            log.warning("lease ran out: job %s", outcome)
+            job_id, _, fate = outcome.partition(" ")
+            log.warning("lease_lost", job_id=job_id, owner=await owner_of(self._client, job_id), outcome=fate)
 
     async def fail_overdue_jobs(self) -> None:
         """Queued jobs whose deadline is over end."""
         for job_id in await self._overdue():
-            log.info("deadline exceeded in line: job %s", job_id)
+            owner = await owner_of(self._client, job_id)
+            log.warning("job_failed", job_id=job_id, owner=owner, code=DeadlineExceeded.code, reason="in line")
 
     async def _repeat(self, chore: Chore) -> None:
         lock, lock_milliseconds = f"{keys.HOUSEKEEPING}:{chore.name}", int(chore.interval_seconds * 900)
@@ -68,5 +71,5 @@ class Housekeeping:
                 if await self._client.set(lock, "1", nx=True, px=lock_milliseconds):
                     await chore.do()
             except (RedisError, StoreError) as error:
-                log.warning("housekeeping of %s is interrupted: %s", chore.name, error)
+                log.warning("housekeeping_interrupted", chore=chore.name, error=error)
             await asyncio.sleep(chore.interval_seconds)

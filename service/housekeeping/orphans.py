@@ -19,12 +19,12 @@ Knows Redis and the image store; knows nothing of HTTP.
 """
 
 import asyncio
-import logging
 import re
 from pathlib import Path
 from uuid import uuid4
 
 import redis.asyncio
+import structlog
 
 from contract import keys
 from contract.errors import StoreError
@@ -32,7 +32,7 @@ from contract.image_store import ImageStore
 from contract.job import JOB_ID
 from contract.leftovers import remove_leftovers
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 _IMAGE = re.compile(rf"(?P<job>{JOB_ID})/((?P<execution>.*)-)?[^-]*")
 """`<job id>/<execution id>-<index>.<ext>`; whatever is not in the folder of a job is somebody else's."""
@@ -53,21 +53,21 @@ class Orphans:
     async def remove(self) -> None:
         """One sweep. Raises RedisError and StoreError."""
         if not await self._is_ours():
-            log.warning("the image store belongs to another Redis, or this one was emptied: no orphan is looked for")
+            log.warning("store_of_another_redis", folder=str(self._folder))
             return
         removed = 0
         async for chunk in self._store.walk():
             removed += sum([await self._take(key) for key in await self._among(chunk)])
         removed += await asyncio.to_thread(remove_leftovers, self._folder, _STAGED_SECONDS)
         if removed:
-            log.info("%d images without a job are removed", removed)
+            log.info("orphans_removed", images=removed)
 
     async def _take(self, key: str) -> bool:
         """Whether it could be: one picture that cannot be removed must not keep all others."""
         try:
             await self._store.remove([key])
         except StoreError as error:
-            log.warning("an image without a job cannot be removed yet: %s", error)
+            log.warning("orphan_not_removed", error=error)
             return False
         return True
 

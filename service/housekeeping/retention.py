@@ -3,18 +3,19 @@
 Knows Redis and the image store; knows nothing of HTTP.
 """
 
-import logging
 from datetime import datetime
 from typing import NamedTuple, cast
 
 import redis.asyncio
+import structlog
 
 from contract import keys, scripts
 from contract.errors import StoreError
 from contract.image_store import ImageStore
+from service.housekeeping.owner_of import owner_of
 from service.settings import ServiceSettings
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 _HEADROOM = 0.1
 """Of the limit, this much is kept free: what is being drawn needs room before the next pass."""
@@ -47,8 +48,9 @@ class Retention:
     async def remove_expired_jobs(self) -> None:
         """Those whose retention is over."""
         expired = await self._client.zrangebyscore(keys.EXPIRING, "-inf", await self._now(), start=0, num=100)
-        for job_id in cast(list[str], expired):
-            await self._remove_job(job_id)
+        removed = sum([await self._remove_job(job_id) for job_id in cast(list[str], expired)])
+        if removed:
+            log.info("jobs_expired", jobs=removed)
 
     async def make_room(self, limit_bytes: int) -> None:
         """Where the store is too full, removes the jobs that ended longest ago, each of at least the minimal age."""
@@ -76,7 +78,7 @@ class Retention:
                     evicted += 1
                     going = True
         if evicted:
-            log.info("%d jobs make room for others: %d bytes", evicted, freed)
+            log.info("jobs_evicted", jobs=evicted, freed_bytes=freed)
         return freed
 
     async def _evict_job(self, job_id: str) -> bool:
@@ -101,7 +103,7 @@ class Retention:
         try:
             await self._store.remove_all(job_id)
         except StoreError as error:
-            log.warning("job %s cannot be removed yet: %s", job_id, error)
+            log.warning("job_not_removed", job_id=job_id, owner=await owner_of(self._client, job_id), error=error)
             return False
         await self._remove(args=[job_id, self._tombstone_seconds])
         return True

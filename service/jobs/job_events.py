@@ -5,19 +5,19 @@ knows nothing of HTTP.
 """
 
 import asyncio
-import logging
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import redis.asyncio
+import structlog
 from redis.exceptions import RedisError
 
 from contract import keys
 from contract.job import JobStatus
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 _ENDS = frozenset(status.value for status in JobStatus if status.ended)
 _MOST_PENDING = 100
@@ -137,7 +137,7 @@ class JobEvents:
                         else:  # subscribed, maybe again: what happened before that was not told
                             self._catch_up()
             except RedisError as error:
-                log.warning("the queue's events are interrupted: %s", error)
+                log.warning("events_interrupted", error=error)
                 await asyncio.sleep(0.5)
 
     def _tell(self, channel: str, message: str) -> None:
@@ -164,7 +164,7 @@ class JobEvents:
             try:
                 await flags.execute()
             except RedisError as error:
-                log.warning("previews cannot be asked for: %s", error)
+                log.warning("previews_not_asked_for", error=error)
 
     def _catch_up(self) -> None:
         for feed in self._all():

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
+import structlog
 
 from contract import keys, scripts
 from contract.errors import StoreError
 from contract.image_store import ImageStore
-from contract.job import FROM_RQ, JOB_ID, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
+from contract.job import JOB_ID, TO_RQ, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
 from service.access.owners import Owner
 from service.errors import JobExpired, JobNotEnded, JobNotFound, NothingToRedeliver
 from service.jobs.job_events import Event, JobEvents
+
+log = structlog.get_logger("darkroom.service")
 
 _JOB_ID = re.compile(JOB_ID)
 _RECHECK_SECONDS = 5.0
@@ -45,9 +48,8 @@ class Filter:
 
     def as_json(self) -> str:
         """As scripts/list.lua takes it."""
-        rq = {status: name for name, status in FROM_RQ.items()}
         parts = {
-            "statuses": [rq[status] for status in self.statuses],
+            "statuses": [TO_RQ[status] for status in self.statuses],
             "model": self.model,
             "labels": self.labels,
         }
@@ -75,7 +77,9 @@ class JobQueue:
 
     async def cancel(self, job_id: str, owner: Owner) -> Job:
         """The job, canceled if it was queued, about to be if it is running, unchanged if it had ended."""
-        return self._job(job_id, await self._run(self._cancel, job_id, owner))
+        job = self._job(job_id, await self._run(self._cancel, job_id, owner))
+        log.info("cancel_asked", job_id=job_id, owner=owner.name, status=job.status.value)
+        return job
 
     async def wait(self, job_id: str, owner: Owner, seconds: float) -> Job:
         """The job once it has ended, or as it is after that many seconds."""
@@ -128,6 +132,7 @@ class JobQueue:
                 await self._client.zadd(keys.EXPIRING, {job_id: job.expires_at.timestamp()}, xx=True)
             raise
         await self._remove(args=[job_id, 0])
+        log.info("job_deleted", job_id=job_id, owner=owner.name)
 
     async def redeliver(self, job_id: str, owner: Owner) -> Job:
         """The job, whose webhook is about to be told everything again. Raises NothingToRedeliver."""

@@ -11,6 +11,7 @@ from math import ceil
 from typing import Any, Generic, TypeVar
 
 import redis.asyncio
+import structlog
 from pydantic import BaseModel
 
 from contract import scripts
@@ -18,6 +19,7 @@ from contract.errors import Refusal
 from contract.grid import GridRecord, GridShape, grid_from_record
 from contract.job import Job, Sign, job_from_record
 from contract.parameters import GenerationParameters, JobRequest
+from contract.tracing import trace_context
 from service.access.owners import Owner
 from service.errors import (
     GridExpired,
@@ -36,6 +38,8 @@ from service.housekeeping.store_room import StoreRoom
 from service.policy.prompt_policy import PromptPolicy
 from service.settings import ServiceSettings
 from service.webhooks.receivers import ReceiverRefused, read_receiver
+
+log = structlog.get_logger("darkroom.service")
 
 _MAX_RETRY_AFTER_SECONDS = 600
 _STORAGE_RETRY_AFTER_SECONDS = 10
@@ -77,7 +81,9 @@ class Submission:
         self.check_bounds(request, parameters, owner)
         ask = self._ask(request, [parameters], owner) | _key(request, idempotency_key)
         job_id, record, replayed, allowance = await self._run(ask)
-        return Submitted(job_from_record(job_id, record, self._sign), replayed, allowance)
+        job = job_from_record(job_id, record, self._sign)
+        _log_submitted(job, owner, replayed=replayed)
+        return Submitted(job, replayed, allowance)
 
     async def submit_grid(
         self,
@@ -97,7 +103,9 @@ class Submission:
         ask = self._ask(shared, cells, owner) | _key(asked, idempotency_key)
         ask["grid"] = {"id": _new_id(), "shape": shape.model_dump_json()}
         grid_id, record, replayed, allowance = await self._run(ask)
-        return Submitted(grid_from_record(grid_id, record), replayed, allowance)
+        grid = grid_from_record(grid_id, record)
+        _log_grid(grid, owner, replayed=replayed)
+        return Submitted(grid, replayed, allowance)
 
     def check_bounds(self, request: JobRequest, parameters: GenerationParameters, owner: Owner) -> None:
         """What one job can be refused for by itself. Raises ValidationFailed and PromptRefused."""
@@ -135,6 +143,7 @@ class Submission:
             ask["no_room"] = no_room
         kind, *rest = await self._script(args=[json.dumps(ask)])
         if kind not in ("accepted", "replayed"):
+            log.debug("job_refused", owner=ask["owner"], reason=kind)
             raise _refusal(kind, ask, rest)
         made_id, record, *allowance = rest
         return made_id, record, kind == "replayed", _allowance(ask, allowance)
@@ -158,6 +167,7 @@ class Submission:
             "deadline_seconds": request.deadline_seconds or settings.max_deadline_seconds,
             "retention_seconds": settings.retention_seconds,
             "max_queued": settings.max_queued_jobs,
+            **trace_context(),
             **self._owner_bounds(owner),
             **self._webhook(request),
         }
@@ -183,6 +193,22 @@ def _key(asked: BaseModel, idempotency_key: str | None) -> dict[str, str]:
     if idempotency_key is None:
         return {}
     return {"idempotency_key": digest(idempotency_key), "fingerprint": fingerprint(asked)}
+
+
+def _log_submitted(job: Job, owner: Owner, *, replayed: bool) -> None:
+    log.info(
+        "job_replayed" if replayed else "job_submitted",
+        job_id=job.id,
+        owner=owner.name,
+        model=job.parameters.model,
+        images=job.parameters.num_images_per_prompt,
+        cost=job.parameters.cost,
+        queue_position=job.queue_position,
+    )
+
+
+def _log_grid(grid: GridRecord, owner: Owner, *, replayed: bool) -> None:
+    log.info("grid_replayed" if replayed else "grid_submitted", grid_id=grid.id, owner=owner.name, jobs=len(grid.cells))
 
 
 def _new_id() -> str:

@@ -5,9 +5,9 @@ Knows Pillow and the store; knows nothing of HTTP. Work is done on threads, litt
 
 import asyncio
 import io
-import logging
 from dataclasses import replace
 
+import structlog
 from PIL import Image
 
 from contract.image_file import encode_pixels
@@ -19,7 +19,7 @@ from service.errors import ImageNotFound, ImageUnreadable
 from service.pictures.bytes_cache import BytesCache
 from service.pictures.representation import Representation, stored_format
 
-log = logging.getLogger("darkroom.service")
+log = structlog.get_logger("darkroom.service")
 
 _AT_ONCE = 2
 """A picture of 4096 x 4096 takes about 160 MB while it is encoded."""
@@ -54,7 +54,7 @@ class ImageVariants:
         try:
             return await asyncio.to_thread(_encode, stored, wanted)
         except ImageUnreadable as error:
-            log.warning("%s: %s", wanted.image.key, error)
+            log.warning("image_unreadable", image=wanted.image.key, reason=error.detail)
             raise
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -120,5 +121,5 @@ def test_a_side_that_cannot_use_its_settings_says_so_by_its_exit_code(module: st
         check=False,
     )
     assert done.returncode == 78
-    assert "ERROR DARKROOM_REDIS_URL: names a Redis of another machine" in done.stderr
+    assert json.loads(done.stderr)["reason"].startswith("DARKROOM_REDIS_URL: names a Redis of another machine")
     assert "Traceback" not in done.stderr

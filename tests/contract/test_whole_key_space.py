@@ -134,7 +134,7 @@ class Chance:
     def _claim(self) -> None:
         ids = [f"e{self._number}-{i}" for i in range(self._random.choice([1, 1, 2, 3]))]
         for claim in self._run(scripts.CLAIM, f"w{self._random.randrange(3)}", *ids):
-            job_id, execution_id, owner, _, *rest, seconds, too_late = claim
+            job_id, execution_id, owner, _, _, *rest, seconds, too_late = claim
             assert all((job_id, execution_id, owner, *rest, too_late))
             assert float(seconds) >= 0
             self._executions.append(f"{job_id}:{execution_id}")

@@ -47,6 +47,7 @@ def test_settings_that_cannot_be_used_end_it_all(tmp_path: Path) -> None:
     done = serve("--host", "0.0.0.0", "--port", str(free_port()), "--data-dir", str(tmp_path))
     assert done.returncode == 1
     assert "DARKROOM_HOST: '0.0.0.0' can be reached from other machines" in done.stderr
+    assert "[error    ] service_cannot_start" in done.stderr  # for people, though this is no terminal
     assert "darkroom: the service cannot use its settings" in done.stderr
     assert "restarting" not in done.stdout
     assert "Traceback" not in done.stderr

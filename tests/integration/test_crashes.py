@@ -70,7 +70,7 @@ def test_a_second_signal_puts_the_running_job_back_in_line_at_once(start: StartS
     assert first.process.poll() is None
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(20) == 0
-    assert "goes back in line" in first.log.read_text()
+    assert "job_released" in first.log.read_text()
     job = start().until_ready().end_of(job_id)
     assert job["attempts"] == 2
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from contract import scripts
 from contract.errors import SettingsError
@@ -139,29 +140,31 @@ def test_a_service_whose_last_key_is_revoked_serves_nobody(keyed: Keyed) -> None
 
 def test_a_file_that_breaks_leaves_the_former_keys_in_force(keyed: Keyed) -> None:
     keyed.file.write_text("{")
-    complaint = f"ERROR the key file {keyed.file} cannot be used: Invalid JSON"
+    complaint = f"the key file {keyed.file} cannot be used: Invalid JSON"
     wait_until(lambda: (keyed.takes(keyed.key), complaint in keyed.log.read_text())[1], 3)
+    assert '"event": "file_unusable"' in keyed.log.read_text()
     assert keyed.takes(keyed.key)
     assert not keyed.takes("wrong")
 
 
 def test_a_broken_file_is_complained_of_once_and_followed_again_when_it_is_mended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(followed_file, "_LOOK_SECONDS", 0)
     file = tmp_path / "keys.json"
     alice = add(file, "alice", KeyLimits(max_cost=7))
     keys = ApiKeys(file)
     aside = file.rename(tmp_path / "aside")
-    assert [keys.find(alice) for _ in range(3)] == [Owner("alice", max_cost=7)] * 3
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    aside.rename(file)
-    assert keys.find(alice) == Owner("alice", max_cost=7)
-    bob = add(file, "bob", KeyLimits())
-    assert keys.find(bob) == Owner("bob")
-    file.unlink()
-    assert keys.find(bob) == Owner("bob")
-    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    with capture_logs() as lines:
+        assert [keys.find(alice) for _ in range(3)] == [Owner("alice", max_cost=7)] * 3
+        assert [line["event"] for line in lines] == ["file_unusable"]
+        aside.rename(file)
+        assert keys.find(alice) == Owner("alice", max_cost=7)
+        bob = add(file, "bob", KeyLimits())
+        assert keys.find(bob) == Owner("bob")
+        file.unlink()
+        assert keys.find(bob) == Owner("bob")
+    assert [line["event"] for line in lines] == ["file_unusable", *["file_read_again"] * 2, "file_unusable"]
 
 
 def entry(**changed: Any) -> dict[str, Any]:
@@ -210,7 +213,7 @@ def test_a_service_does_not_start_without_the_key_file_it_was_told_of(tmp_path: 
         check=False,
     )
     assert done.returncode == 78
-    assert f"ERROR the key file {tmp_path}/keys.json cannot be used: No such file or directory" in done.stderr
+    assert f"the key file {tmp_path}/keys.json cannot be used: No such file or directory" in done.stderr
 
 
 def test_a_file_without_keys_is_no_error_and_lets_nobody_in(tmp_path: Path) -> None:

@@ -66,17 +66,17 @@ def test_before_a_retry_there_is_nothing_to_see(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "words"),
     [
-        torch.AcceleratorError("an illegal instruction", 715),
-        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
+        (torch.AcceleratorError("an illegal instruction\nand advice"), "an illegal instruction"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR, or a prompt"), "RuntimeError"),
     ],
 )
 def test_an_error_of_the_device_itself_ends_the_process(
-    draw: Denoiser, monkeypatch: pytest.MonkeyPatch, error: Any
+    draw: Denoiser, monkeypatch: pytest.MonkeyPatch, error: Any, words: str
 ) -> None:
     monkeypatch.setattr(drawing, "draw_latents", _raise(error))
-    with pytest.raises(DeviceLost):
+    with pytest.raises(DeviceLost, match=f"^{words}$"):
         draw(parameters(), ignore)
 
 

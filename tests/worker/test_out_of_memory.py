@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from structlog.testing import capture_logs
 
 from contract.errors import DeadlineExceeded, GenerationFailed, OutOfMemory
 from contract.rung import Rung
@@ -104,9 +105,12 @@ def test_a_single_image_goes_down_the_layouts_and_stays_the_same(
     draw: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = draw(parameters(), ignore)
-    with failing(monkeypatch, "draw_latents", 100, calls=2) as calls:
+    with failing(monkeypatch, "draw_latents", 100, calls=2) as calls, capture_logs() as lines:
         drawn = draw(parameters(), ignore)
     assert len(calls) == 3
+    told = [(line["event"], line["rung"]) for line in lines if "rung" in line]
+    assert told[:2] == [("memory_ran_out", "on_device"), ("rung_stepped_down", "model_offload")]
+    assert told[2:] == [("memory_ran_out", "model_offload"), ("rung_stepped_down", "group_offload")]
     assert bytes_of(drawn) == bytes_of(alone)
     assert draw.report()["pocket"].rung is Rung.GROUP_OFFLOAD
 

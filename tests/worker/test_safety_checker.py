@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load, save_file
+from structlog.testing import capture_logs
 
 from contract.errors import GenerationFailed, ModelUnavailable, OutOfMemory
 from contract.model import Model
@@ -146,15 +147,15 @@ def name_another(model: Path) -> None:
     ],
 )
 def test_a_checker_that_is_shipped_and_cannot_be_used_takes_its_model_away(
-    tmp_path: Path, ship: Ship, spoil: Callable[[Path], None], reason: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, ship: Ship, spoil: Callable[[Path], None], reason: str
 ) -> None:
     model = ship(NONE)
     spoil(Path(model.source))
     draw = drawer(tmp_path, model)
-    with pytest.raises(ModelUnavailable):
+    with capture_logs() as lines, pytest.raises(ModelUnavailable):
         draw(parameters(**ASKED), ignore)
     assert draw.models.state(model.id) == "cold"
-    assert re.search(reason, caplog.text)
+    assert re.search(reason, str(lines))
     assert len(drawer(tmp_path, model, safety_checker=False)(parameters(**ASKED), ignore).images) == 2
 
 

@@ -1,0 +1,228 @@
+"""Everything that a real service and a real worker write, while clients send what nobody else may see."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import pytest
+
+from service.access.key_file import KeyLimits
+from service.keys import add
+from tests.conftest import ROOT, end, wait_until
+from tests.service.conftest import Service, start_service, stop_service
+
+CANARY = "zanzibar"
+
+
+def start(module: str, variables: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    environment = os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()}
+    return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=output, stderr=output)
+
+
+@dataclass(frozen=True)
+class Both:
+    """A service with keys and its worker, which log all that they can."""
+
+    service: Service
+    key: str
+    folder: Path
+    redis_url: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.key}"} | options.pop("headers", {})
+        return self.service.http.request(method, path, headers=headers, **options)
+
+    def end_of(self, prompt: str, **parameters: Any) -> dict[str, Any]:
+        body = {"prompt": prompt, "negative_prompt": CANARY, "labels": {"for": CANARY}} | parameters
+        headers = {"Prefer": "wait=20", "Idempotency-Key": CANARY + prompt}
+        answer = self.ask("POST", "/generate", json=body, headers=headers)
+        job: dict[str, Any] = answer.json()
+        assert job["completed_at"], job
+        return job
+
+    def start_worker(self) -> None:
+        variables = {"REDIS_URL": self.redis_url, "DATA_DIR": str(self.service.data_dir), "WORKER_NAME": "logging"}
+        with (self.folder / "worker.log").open("ab") as output:
+            self.workers.append(start("tests.stub_worker", variables | {"LOG_LEVEL": "debug"}, output))
+        pid = self.workers[-1].pid
+        wait_until(lambda: pid in [each["pid"] for each in self.ask("GET", "/readyz").json()["workers"]], 30)
+
+    def lines(self, side: str, count: int = 0, **wanted: Any) -> list[dict[str, Any]]:
+        """Those that say so, once there are so many: a line may come after the answer."""
+
+        def found() -> list[dict[str, Any]]:
+            lines = [json.loads(line) for line in (self.folder / f"{side}.log").read_text().splitlines()]
+            return [line for line in lines if wanted.items() <= line.items()]
+
+        if count:
+            wait_until(lambda: len(found()) >= count, 20)
+        return found()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logged")
+
+
+@pytest.fixture(scope="module")
+def both(valkey_socket: Path, folder: Path) -> Iterator[Both]:
+    redis_url = f"unix://{valkey_socket}?db=3"
+    key = add(folder / "keys.json", "alice", KeyLimits())
+    with (folder / "service.log").open("wb") as output:
+        service = start_service(
+            redis_url,
+            folder / "data",
+            output=output,
+            DARKROOM_API_KEYS_FILE=str(folder / "keys.json"),
+            DARKROOM_LOG_LEVEL="debug",
+            DARKROOM_ACCESS_LOG="1",
+        )
+    both = Both(service, key, folder, redis_url)
+    both.start_worker()
+    yield both
+    for worker in both.workers:
+        end(worker)
+    stop_service(service)
+
+
+def test_a_job_s_life_is_told_in_a_line_each_that_names_it_and_its_owner(both: Both) -> None:
+    job = both.end_of("a fox", num_images_per_prompt=2)
+    who = {"job_id": job["id"], "owner": "alice"}
+    both.ask("GET", f"/jobs/{job['id']}")
+    submitted, asked = both.lines("service", 2, **who)
+    assert (submitted["event"], submitted["images"], submitted["model"]) == ("job_submitted", 2, "pocket")
+    assert (asked["event"], asked["route"], asked["status"]) == ("request", "/jobs/{job_id}", 200)
+    claimed, succeeded = both.lines("worker", 2, **who)
+    assert (claimed["event"], claimed["attempts"], claimed["worker"]) == ("job_claimed", 1, "logging")
+    assert (succeeded["event"], succeeded["images"]) == ("job_succeeded", 2)
+    assert succeeded["store_seconds"] == job["timings"]["store_seconds"]
+
+
+def test_a_job_that_fails_says_where_and_why(both: Both) -> None:
+    job = both.end_of(f"fail {CANARY}")
+    claimed, traceback, failed = both.lines("worker", 3, job_id=job["id"], owner="alice")
+    assert claimed["event"] == "job_claimed"
+    assert traceback["exception"][0]["frames"][-1].endswith("_quote")
+    assert (failed["event"], failed["level"], failed["code"]) == ("job_failed", "warning", "generation_failed")
+
+
+def test_cancels_deletes_and_replays_are_told(both: Both) -> None:
+    asked: dict[str, Any] = {"json": {"prompt": "steps 400"}, "headers": {"Idempotency-Key": "again"}}
+    who = {"job_id": both.ask("POST", "/generate", **asked).json()["id"], "owner": "alice"}
+    both.lines("worker", 1, event="job_claimed", **who)
+    both.ask("POST", "/generate", **asked)
+    both.ask("POST", f"/jobs/{who['job_id']}/cancel")
+    both.lines("worker", 1, event="job_canceled", **who)
+    both.ask("DELETE", f"/jobs/{who['job_id']}")
+    told = [line["event"] for line in both.lines("service", **who)]
+    expected = ["job_submitted", "job_replayed", "cancel_asked", "job_deleted"]
+    assert [event for event in told if event != "request"] == expected
+
+
+def test_every_answer_has_the_request_s_id_and_so_has_its_line(both: Both) -> None:
+    answers = [
+        both.ask("GET", "/models", headers={"X-Request-ID": "from-a.proxy_1"}),
+        both.ask("GET", "/nothing"),
+        both.ask("POST", "/generate", content=b"{"),
+        both.service.http.get("/models"),
+        both.service.http.get("/livez"),
+    ]
+    ids = [answer.headers["X-Request-ID"] for answer in answers]
+    assert ids[0] == "from-a.proxy_1"
+    assert len(set(ids)) == len(ids)
+    told = [both.lines("service", 1, request_id=each, event="request")[0] for each in ids]
+    assert [(line["method"], line["route"], line["status"], line.get("owner")) for line in told] == [
+        ("GET", "/models", 200, "alice"),
+        ("GET", "", 404, None),
+        ("POST", "/generate", 415, "alice"),
+        ("GET", "/models", 401, None),
+        ("GET", "/livez", 200, None),
+    ]
+
+
+@pytest.mark.parametrize("presented", ["", "a b", "a" * 65, "é", 'a"b', "a\tb"])
+def test_an_id_that_could_be_something_else_is_replaced(both: Both, presented: str) -> None:
+    answer = both.ask("GET", "/livez", headers={"X-Request-ID": presented.encode("latin-1")})
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
+def _send_all(both: Both) -> list[httpx.Response]:
+    """Puts the canary wherever a client can put one."""
+    job = both.end_of(f"a fox {CANARY}")
+    both.end_of(f"fail {CANARY}")
+    signed = job["images"][0]["signed_url"]
+    wrong = {"Authorization": f"Bearer dk_{CANARY}"}
+    odd = dict.fromkeys(("Last-Event-ID", "Range", "Accept", "If-None-Match", "Prefer", "Cookie", "User-Agent"), CANARY)
+    return [
+        both.ask("POST", "/generate", json={"prompt": CANARY}, headers=wrong),
+        both.ask("GET", "/models", headers=odd),
+        both.ask("GET", f"/jobs/{job['id']}/events", headers=odd),
+        both.ask("GET", f"/jobs/{CANARY}?wait=1"),
+        both.ask("GET", "/jobs", params={"label": f"for:{CANARY}"}),
+        both.ask("GET", "/jobs", params={"cursor": CANARY, CANARY: CANARY, "limit": CANARY}),
+        both.ask("GET", f"/{CANARY}/{CANARY}?{CANARY}={CANARY}"),
+        both.ask(CANARY.upper(), f"/{CANARY}"),
+        both.service.http.get(signed),
+        both.service.http.get(f"{signed}{CANARY}"),
+        both.ask("POST", "/generate", json={"prompt": "a", "model": CANARY}),
+        both.ask("POST", "/generate", json={"prompt": "a", "scheduler": CANARY, "width": CANARY}),
+        *(
+            both.ask("POST", "/generate", content=body, headers={"Content-Type": "application/json"})
+            for body in (
+                f'{{"prompt": "{CANARY}"',
+                f'{{"prompt": "{CANARY}\ud800"}}'.encode("utf-8", "surrogatepass"),
+                "[",
+            )
+        ),
+    ]
+
+
+def _send_no_http(both: Both) -> None:
+    address = (both.service.http.base_url.host, both.service.http.base_url.port)
+    for sent in (f"{CANARY}\r\n\r\n", f"GET / HTTP/1.1\r\n{CANARY}\r\n\r\n", f"GET / HTTP/9 {CANARY}\r\n\r\n"):
+        with socket.create_connection(address, timeout=5) as connection:
+            connection.sendall(sent.encode())
+            connection.recv(1000)
+
+
+def test_nothing_that_a_client_sent_and_no_key_is_in_any_line_or_error(both: Both) -> None:
+    answers = _send_all(both)
+    _send_no_http(both)
+    bodies = "".join(answer.text for answer in answers if answer.status_code >= 400)
+    written = "".join((both.folder / f"{side}.log").read_text() for side in ("service", "worker"))
+    assert len(both.lines("service", event="request")) >= len(answers)
+    for secret in (CANARY, CANARY.upper(), "signature=", both.key, both.key[3:20]):
+        assert secret not in written
+        assert secret not in bodies
+
+
+def test_a_worker_that_ends_by_an_error_that_quotes_its_job_does_not_repeat_it(both: Both) -> None:
+    job_id = both.ask("POST", "/generate", json={"prompt": f"crash {CANARY}"}).json()["id"]
+    for attempt in range(1, 4):
+        both.lines("worker", attempt, event="job_claimed", job_id=job_id)
+        both.lines("worker", attempt, event="process_failed")
+        both.start_worker()
+    lost = both.lines("worker", 3, event="lease_lost", job_id=job_id, owner="alice")
+    assert [line["outcome"] for line in lost] == ["requeued", "requeued", "failed"]
+    assert CANARY not in (both.folder / "worker.log").read_text()
+
+
+def test_a_redis_that_refuses_is_complained_of_without_its_password(valkey_socket: Path, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as output:
+        service = start_service(f"unix://nobody:{CANARY}@{valkey_socket}", tmp_path, output=output)
+    wait_until(lambda: "housekeeping_interrupted" in (tmp_path / "log").read_text())
+    assert service.http.get("/jobs").status_code == 503
+    stop_service(service)
+    written = (tmp_path / "log").read_text()
+    events = [json.loads(line)["event"] for line in written.splitlines()]
+    assert {"service_started", "queue_unavailable", "service_stopped"} <= set(events)
+    assert "request" not in events  # nobody asked for those lines
+    assert CANARY not in written
