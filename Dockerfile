@@ -22,11 +22,12 @@ RUN groupadd --gid 10001 darkroom \
     && install --directory --owner=10001 --group=10001 /data
 COPY --from=build /venv /venv
 WORKDIR /app
-COPY --chmod=644 models.toml ./
+COPY --chmod=644 models.toml styles.toml ./
 ENV PATH=/venv/bin:$PATH \
     DARKROOM_HOST=0.0.0.0 \
     DARKROOM_DATA_DIR=/data \
-    DARKROOM_MODELS=/app/models.toml
+    DARKROOM_MODELS=/app/models.toml \
+    DARKROOM_STYLES=/app/styles.toml
 USER 10001:10001
 VOLUME ["/data"]
 EXPOSE 8000

@@ -2,7 +2,7 @@
 
     DarkroomError
     ├── SettingsError            the environment holds a value that cannot be used
-    ├── CatalogError             models.toml cannot be used
+    ├── CatalogError             models.toml or styles.toml cannot be used
     ├── ParametersRefused        a request is outside the limits of its model
     ├── StoreError               the image store did not do what was asked
     │   └── StoreFull            because it has no room
@@ -33,7 +33,7 @@ class SettingsError(DarkroomError):
 
 
 class CatalogError(DarkroomError):
-    """models.toml cannot be used. The message names the file, the entry, the key and the reason."""
+    """models.toml or styles.toml cannot be used. The message names the file, the entry, the key and the reason."""
 
 
 class Refusal(NamedTuple):

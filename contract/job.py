@@ -93,6 +93,14 @@ class JobError(_Part):
     detail: str
 
 
+class AppliedStyle(_Part):
+    """The style that was asked for, and the prompts as they were before it."""
+
+    name: str
+    prompt: str
+    negative_prompt: Annotated[str | None, Field(description="null: the model's own")]
+
+
 class JobWarning(_Part):
     """What a client should know of a job that did not fail for it; `code` is stable, `detail` is for people."""
 
@@ -123,6 +131,7 @@ class Job(_Part):
     ]
     progress: Progress | None
     parameters: GenerationParameters
+    style: AppliedStyle | None
     labels: Labels
     grid_id: Annotated[str | None, Field(description="the grid of which it is a cell")]
     images: list[GeneratedImage]
@@ -141,6 +150,7 @@ class Job(_Part):
 FIELDS = (
     "status",
     "parameters",
+    "style",
     "labels",
     "grid_id",
     "images",
@@ -187,6 +197,7 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         eta_seconds=round(float(seconds), 1) if seconds else None,
         progress=Progress(step=int(field["step"] or 0), total=int(field["total"])) if field["total"] else None,
         parameters=GenerationParameters.model_validate_json(field["parameters"] or ""),
+        style=AppliedStyle.model_validate_json(field["style"]) if field["style"] else None,
         labels=_labels.validate_json(field["labels"] or "{}"),
         grid_id=field["grid_id"],
         images=public_images(job_id, stored_images.validate_json(field["images"] or "[]"), sign),

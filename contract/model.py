@@ -12,6 +12,7 @@ from contract.errors import ParametersRefused, Refusal
 from contract.parameters import (
     MAX_SEED,
     MAX_SIDE,
+    ClipSkip,
     GenerationParameters,
     GenerationRequest,
     GuidanceScale,
@@ -22,6 +23,7 @@ from contract.parameters import (
     Text,
     highest_seed,
 )
+from contract.prompt_weights import MAX_WEIGHT, has_weight_out_of_range
 from contract.rung import MemoryChoice
 from contract.schedulers import SCHEDULERS, Scheduler, find_scheduler
 
@@ -41,6 +43,7 @@ class ModelDefaults(_Part):
     guidance_scale: GuidanceScale
     scheduler: Name
     negative_prompt: Text = ""
+    clip_skip: ClipSkip = 0
 
 
 class ModelLimits(_Part):
@@ -51,6 +54,7 @@ class ModelLimits(_Part):
     pixels: Annotated[int, Field(ge=_MIN_SIDE**2, le=MAX_SIDE**2)]
     num_inference_steps: Steps
     num_images_per_prompt: ImageCount
+    clip_skip: ClipSkip = 0
 
 
 class GuidanceKind(StrEnum):
@@ -81,6 +85,9 @@ class Model(_Part):
     memory: MemoryChoice = "auto"
     licence: str | None = None
     guidance: GuidanceKind = GuidanceKind.CLASSIFIER_FREE
+    prompt_weighting: Annotated[bool, Field(description="whether its text encoders are CLIP's, which can weigh")] = (
+        False
+    )
     schedulers: Annotated[tuple[Name, ...], Field(description="all of the default's family if left out")] = ()
     defaults: ModelDefaults
     limits: ModelLimits
@@ -144,7 +151,12 @@ class Model(_Part):
         return GenerationParameters.model_validate(effective | {"scheduler": scheduler.name})
 
     def _refusals(self, effective: dict[str, Any]) -> list[Refusal]:
-        return [*self._above_limits(effective), *self._guidance_refused(effective), *self._scheduler_refused(effective)]
+        return [
+            *self._above_limits(effective),
+            *self._guidance_refused(effective),
+            *self._weights_refused(effective),
+            *self._scheduler_refused(effective),
+        ]
 
     def _above_limits(self, effective: dict[str, Any]) -> list[Refusal]:
         limits = self.limits.model_dump(exclude={"pixels"})
@@ -174,6 +186,18 @@ class Model(_Part):
             detail = f"must be at most 1 for model {self.id!r}, which is run without guidance: leave it out"
             refusals.append(Refusal("/guidance_scale", detail))
         return refusals
+
+    def _weights_refused(self, effective: dict[str, Any]) -> list[Refusal]:
+        if not effective["prompt_weighting"]:
+            return []
+        if not self.prompt_weighting:
+            return [Refusal("/prompt_weighting", f"is not possible with model {self.id!r}: leave it out")]
+        detail = f"must not weigh words with less than 0 or more than {MAX_WEIGHT:g}; brackets in brackets multiply"
+        return [
+            Refusal(f"/{name}", detail)
+            for name in ("prompt", "negative_prompt")
+            if has_weight_out_of_range(effective[name])
+        ]
 
     def _scheduler_refused(self, effective: dict[str, Any]) -> list[Refusal]:
         if self.find_scheduler(effective["scheduler"]):

@@ -18,6 +18,9 @@ MAX_SIDE = 4096
 
 MAX_CLIP_SKIP = 11
 
+MAX_TEXT = 4000
+"""Characters."""
+
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -33,7 +36,7 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(max_length=4000), AfterValidator(_printable)]
+Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_printable)]
 Prompt = Annotated[Text, AfterValidator(_not_blank)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+ -]*$")]
 Side = Annotated[int, Field(ge=64, le=MAX_SIDE, multiple_of=8, description="pixels")]

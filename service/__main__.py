@@ -23,7 +23,7 @@ _SHUTDOWN_SECONDS = 5
 
 
 def main() -> int:
-    """The exit code: EX_CONFIG where the settings cannot be used, 2 where models.toml or the store cannot."""
+    """The exit code: EX_CONFIG where the settings cannot be used, 2 where a catalog or the store cannot."""
     configure_logs("service", read_log_settings())
     try:
         settings = read_settings(ServiceSettings)

@@ -51,7 +51,9 @@ from service.routes import (
     webhooks,
 )
 from service.routes import events as event_routes
+from service.routes import styles as style_routes
 from service.settings import ServiceSettings
+from service.styles import read_style_catalog
 from service.traced_posts import TracedPosts
 from service.webhooks.deliveries import Deliveries
 from service.webhooks.sending import Sender, resolver
@@ -74,7 +76,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     submission = Submission(client, settings, room, signed_urls.sign)
     housekeeping = Housekeeping(client, store, settings)
     catalog = read_model_catalog(settings.models)
-    completion = Completion(catalog, embed_parameters=settings.embed_parameters)
+    styles = read_style_catalog(settings.styles)
+    completion = Completion(catalog, styles, embed_parameters=settings.embed_parameters)
     webhook_secrets = WebhookSecrets(client, derived_key(secret, "webhooks"))
     sender = Sender(settings.allowed_receivers, resolver())
     process_metrics = ProcessMetrics()
@@ -110,6 +113,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         process_metrics=process_metrics,
         scrape=Scrape(client, catalog, room, process_metrics),
         catalog=catalog,
+        styles=styles,
         signed_urls=signed_urls,
         webhook_secrets=webhook_secrets,
         keys=keys,
@@ -130,6 +134,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         images,
         inspect,
         models,
+        style_routes,
         webhooks,
         health,
         docs,

@@ -26,6 +26,7 @@ from service.metrics.process_metrics import ProcessMetrics
 from service.metrics.scrape import Scrape
 from service.pictures.image_variants import ImageVariants
 from service.request_ids import name_in_log
+from service.styles import StyleCatalog
 from service.webhooks.signing import WebhookSecrets
 
 
@@ -47,6 +48,7 @@ class Parts:
     process_metrics: ProcessMetrics
     scrape: Scrape
     catalog: ModelCatalog
+    styles: StyleCatalog
     signed_urls: SignedUrls
     webhook_secrets: WebhookSecrets
     keys: ApiKeys | None

@@ -24,6 +24,7 @@ class ServiceSettings(ContractSettings):
 
     access_log: bool = False
     """A line for each request: who asked which route, and how it was answered."""
+    styles: Path = Path("styles.toml")
     api_keys_file: Path | None = None
     """Whoever asks must show a key of this file; None: nobody is asked for one."""
     allow_anonymous: bool = False

@@ -94,7 +94,7 @@ def test_what_a_dockerfile_copies_is_let_into_the_build(dockerfile: str) -> None
 
 
 def test_the_images_hold_the_models_in_files_that_anyone_may_read() -> None:
-    assert "COPY --chmod=644 models.toml ./" in instructions("Dockerfile")
+    assert "COPY --chmod=644 models.toml styles.toml ./" in instructions("Dockerfile")
     worker = instructions("Dockerfile.gpu")
     opened = worker.index("RUN chmod -R a+rX .")
     assert opened > worker.index("COPY models/pocket/ models/pocket/") > worker.index("WORKDIR /app")

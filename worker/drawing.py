@@ -21,6 +21,7 @@ from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
 from worker.phases import OnBatchStep, PeekLatents, decode, draw_latents
 from worker.pipeline import LoadedPipeline
 from worker.planned_model import PlannedModel
+from worker.prompt_encoding import EncodedPrompt, encode_prompt
 from worker.warm_worker import Drawn, OnStep
 
 log = structlog.get_logger("darkroom.worker")
@@ -43,6 +44,7 @@ class Drawing:
         self._parameters = parameters
         self._demand = planned.demand(parameters)
         self._on_step = on_step
+        self._prompt: EncodedPrompt | None = None
         self._latents: dict[int, torch.Tensor] = {}
         self._images: dict[int, Image] = {}
         self._phase: Phase = "draw"
@@ -82,6 +84,7 @@ class Drawing:
             seconds["load"],
             seconds["denoise"],
             seconds["decode"],
+            self._prompt.warnings if self._prompt else [],
             filter_seconds=seconds["filter"] if self._image_filters else None,
             batches=self._batches,
         )
@@ -130,12 +133,19 @@ class Drawing:
             seeds = [self._parameters.seed + index for index in batch]
             loaded = self._load(plan)
             with self._timed("denoise"), self._planned.measured(plan, "draw", self._size):
-                latents = draw_latents(loaded, self._parameters, seeds, self._step_of(calls))
+                prompt = self._encoded(loaded)
+                latents = draw_latents(loaded, self._parameters, prompt, seeds, self._step_of(calls))
             if not all(torch.isfinite(each).all() for each in latents):
                 raise _NoPicture
             self._latents.update(zip(batch, latents, strict=True))
             self._calls_done += 1
             self._batches.append(len(batch))
+
+    def _encoded(self, loaded: LoadedPipeline) -> EncodedPrompt:
+        """Once for all pipeline calls, on whatever rung."""
+        if self._prompt is None:
+            self._prompt = encode_prompt(loaded, self._parameters)
+        return self._prompt
 
     def _decode(self, plan: MemoryPlan) -> None:
         self._phase = "decode"

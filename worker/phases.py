@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from contract.model import GuidanceKind
 from contract.parameters import GenerationParameters
 from worker.pipeline import LoadedPipeline
+from worker.prompt_encoding import EncodedPrompt
 from worker.schedulers import build_scheduler
 
 PeekLatents = Callable[[], torch.Tensor]
@@ -25,14 +25,18 @@ OnBatchStep = Callable[[int, int, PeekLatents], None]
 
 
 def draw_latents(
-    loaded: LoadedPipeline, parameters: GenerationParameters, seeds: Sequence[int], on_step: OnBatchStep
+    loaded: LoadedPipeline,
+    parameters: GenerationParameters,
+    prompt: EncodedPrompt,
+    seeds: Sequence[int],
+    on_step: OnBatchStep,
 ) -> list[torch.Tensor]:
     """The latents of one image for each seed, each a batch of one, in the CPU's memory."""
     pipeline = loaded.pipeline
     pipeline.scheduler = build_scheduler(parameters.scheduler, loaded.scheduler_config)
     takes = signature(pipeline.__call__).parameters
     arguments = {
-        "prompt": [parameters.prompt] * len(seeds),
+        **prompt.arguments(len(seeds)),
         "width": parameters.width,
         "height": parameters.height,
         "num_inference_steps": parameters.num_inference_steps,
@@ -41,9 +45,6 @@ def draw_latents(
         "output_type": "latent",
         **_callback(pipeline, takes, parameters, on_step),
     }
-    # Not an empty one: SDXL has embeddings of its own for none at all.
-    if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.negative_prompt:
-        arguments["negative_prompt"] = [parameters.negative_prompt] * len(seeds)
     # PixArt would draw the nearest of its own sizes and rewrite the prompt.
     arguments |= {name: False for name in ("use_resolution_binning", "clean_caption") if name in takes}
     try:

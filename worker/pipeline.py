@@ -20,6 +20,7 @@ from worker.footprint import NOT_LOADED
 from worker.image_filter import ImageFilter
 from worker.memory_plan import Layout
 from worker.schedulers import build_scheduler
+from worker.text_encoders import refuse_what_it_cannot
 
 for library in (diffusers, transformers):
     library.utils.logging.disable_progress_bar()
@@ -64,6 +65,7 @@ def load_pipeline(model: Model, source: Path, setup: Setup) -> LoadedPipeline:
     try:
         pipeline = _read(model, source, setup)
         _refuse_gaps(pipeline)
+        refuse_what_it_cannot(model, pipeline)
         scheduler_config = dict(pipeline.scheduler.config)
         for scheduler in model.offered_schedulers:
             build_scheduler(scheduler.name, scheduler_config)

@@ -87,7 +87,7 @@ local function put_in_line(job)
   local score = string.format('%.0f', math.max(virtual_time(), tonumber(last[2] or 0)) + job.cost)
   redis.call('HSET', job_key(job.id), 'status', 'queued', 'origin', QUEUE_NAME, 'data', RQ_DATA, 'description', job.description,
     'owner', owner, 'traceparent', ask.traceparent or '', 'tracestate', ask.tracestate or '',
-    'model', job.model, 'parameters', job.parameters, 'labels', ask.labels,
+    'model', job.model, 'parameters', job.parameters, 'style', job.style or '', 'labels', ask.labels,
     'grid_id', ask.grid and id or '', 'cost', job.cost, 'score', score, 'created_at', created, 'enqueued_at', created,
     'submitted_at', string.format('%.6f', time),
     'timeout', ask.timeout_seconds, 'deadline', string.format('%.6f', deadline), 'deadline_at', iso(deadline),

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import ParametersRefused, Refusal
 from contract.grid import MAX_CELLS, Axis, GridShape
-from contract.parameters import GenerationParameters, JobRequest, Prompt
+from contract.parameters import JobRequest, Prompt
 from service.errors import PromptRefused, ValidationFailed
+from service.jobs.completion import Completed
 from service.refusals import refusals_of
 
-Complete = Callable[[JobRequest], GenerationParameters]
+Complete = Callable[[JobRequest], Completed]
 
 
 class SharedParameters(JobRequest):
@@ -43,26 +44,26 @@ class GridPlan:
         if refusals:
             raise ValidationFailed(refusals)
 
-    def shape(self, cells: list[GenerationParameters]) -> GridShape:
+    def shape(self, cells: list[Completed]) -> GridShape:
         """What the grid keeps beside its jobs."""
         return GridShape(
             x=self._asked.x,
             y=self._asked.y,
-            cell_width=max(cell.width for cell in cells),
-            cell_height=max(cell.height for cell in cells),
+            cell_width=max(cell.parameters.width for cell in cells),
+            cell_height=max(cell.parameters.height for cell in cells),
         )
 
-    def complete(self, complete: Complete) -> list[GenerationParameters]:
+    def complete(self, complete: Complete) -> list[Completed]:
         """Of every cell. Raises ValidationFailed with every place that cannot be taken, whatever cells it is in.
 
         Raises PromptRefused where nothing else is wrong.
         """
-        parameters: list[GenerationParameters] = []
+        completed: list[Completed] = []
         refused: dict[str, Refusal] = {}
         against_policy: dict[str, Refusal] = {}
         for place in self._places():
             try:
-                parameters.append(complete(self._request(place)))
+                completed.append(complete(self._request(place)))
             except ValidationError as error:
                 told, into = refusals_of(error), refused
             except PromptRefused as error:
@@ -78,7 +79,7 @@ class GridPlan:
             raise ValidationFailed(list(refused.values()))
         if against_policy:
             raise PromptRefused(list(against_policy.values()))
-        return parameters
+        return completed
 
     def _places(self) -> list[dict[str, int]]:
         """Of each cell: the index of its value on each axis."""

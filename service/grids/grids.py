@@ -13,11 +13,11 @@ from contract import keys, scripts
 from contract.grid import GridRecord, GridStatus, grid_from_record
 from contract.image_store import ImageStore
 from contract.job import JOB_ID
-from contract.parameters import GenerationParameters, JobRequest
+from contract.parameters import JobRequest
 from service.access.owners import Owner
 from service.errors import GridExpired, GridNotEnded, GridNotFound
 from service.grids.grid_request import GridPlan, GridRequest
-from service.jobs.completion import Completion, draw_seed
+from service.jobs.completion import Completed, Completion, draw_seed
 from service.jobs.job_events import JobEvents
 from service.jobs.submission import Submission, Submitted
 
@@ -54,10 +54,10 @@ class Grids:
         """
         seed = draw_seed(asked.parameters.num_images_per_prompt)
 
-        def complete(request: JobRequest) -> GenerationParameters:
-            parameters = self._completion.complete(request, seed)
-            self._submission.check_bounds(request, parameters, owner)
-            return parameters
+        def complete(request: JobRequest) -> Completed:
+            completed = self._completion.complete(request, seed)
+            self._submission.check_bounds(request, completed.parameters, owner)
+            return completed
 
         plan = GridPlan(asked)
         cells = plan.complete(complete)

@@ -1,26 +1,43 @@
 """What is drawn for a request: the one way from what a client asks for to parameters that leave nothing open.
 
-Knows the models on offer; knows nothing of HTTP or Redis.
+Knows the models and styles on offer; knows nothing of HTTP or Redis.
 """
 
 import secrets
+from dataclasses import dataclass
 
+from contract.job import AppliedStyle
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, JobRequest, highest_seed
+from service.styles import StyleCatalog, apply_style
+
+
+@dataclass(frozen=True)
+class Completed:
+    """`style` is what was asked for before the style was applied; None without one."""
+
+    parameters: GenerationParameters
+    style: AppliedStyle | None = None
 
 
 class Completion:
-    """Chooses the model and fills in what a request leaves open."""
+    """Chooses the model, applies the style, and fills in what a request leaves open."""
 
-    def __init__(self, catalog: ModelCatalog, *, embed_parameters: bool) -> None:
+    def __init__(self, catalog: ModelCatalog, styles: StyleCatalog, *, embed_parameters: bool) -> None:
         self._catalog = catalog
+        self._styles = styles
         self._embed_parameters = embed_parameters
 
-    def complete(self, request: JobRequest, seed: int) -> GenerationParameters:
+    def complete(self, request: JobRequest, seed: int) -> Completed:
         """The effective parameters; `seed` is used where the request names none. Raises ParametersRefused."""
         if request.embed_parameters is None:
             request = request.model_copy(update={"embed_parameters": self._embed_parameters})
-        return self._catalog.choose(request.model).complete(request, seed)
+        model = self._catalog.choose(request.model)
+        if request.style is None:
+            return Completed(model.complete(request, seed))
+        styled = apply_style(self._styles.choose(request.style), request, model)
+        asked = AppliedStyle(name=request.style, prompt=request.prompt, negative_prompt=request.negative_prompt)
+        return Completed(model.complete(styled, seed), asked)
 
 
 def draw_seed(num_images_per_prompt: int) -> int:

@@ -35,6 +35,7 @@ from service.errors import (
 from service.headers.allowance import Allowance, rate_limit_headers
 from service.headers.idempotency import digest, fingerprint
 from service.housekeeping.store_room import StoreRoom
+from service.jobs.completion import Completed
 from service.policy.prompt_policy import PromptPolicy
 from service.settings import ServiceSettings
 from service.webhooks.receivers import ReceiverRefused, read_receiver
@@ -71,15 +72,15 @@ class Submission:
         self._script = client.register_script(scripts.SUBMIT)
 
     async def submit(
-        self, request: JobRequest, parameters: GenerationParameters, owner: Owner, idempotency_key: str | None
+        self, request: JobRequest, completed: Completed, owner: Owner, idempotency_key: str | None
     ) -> Submitted[Job]:
         """The new job, in line, or the one that the key made before.
 
         Raises ValidationFailed, PromptRefused, IdempotencyKeyReused, JobExpired, QueueFull, TooManyQueuedJobs,
         RateExceeded, StorageFull, and RedisError; the job is then in line or it is not, never half.
         """
-        self.check_bounds(request, parameters, owner)
-        ask = self._ask(request, [parameters], owner) | _key(request, idempotency_key)
+        self.check_bounds(request, completed.parameters, owner)
+        ask = self._ask(request, [completed], owner) | _key(request, idempotency_key)
         job_id, record, replayed, allowance = await self._run(ask)
         job = job_from_record(job_id, record, self._sign)
         _log_submitted(job, owner, replayed=replayed)
@@ -90,7 +91,7 @@ class Submission:
         asked: BaseModel,
         shared: JobRequest,
         shape: GridShape,
-        cells: list[GenerationParameters],
+        cells: list[Completed],
         owner: Owner,
         idempotency_key: str | None,
     ) -> Submitted[GridRecord]:
@@ -156,11 +157,11 @@ class Submission:
         }
         return {name: bound for name, bound in bounds.items() if bound is not None}
 
-    def _ask(self, request: JobRequest, cells: list[GenerationParameters], owner: Owner) -> dict[str, Any]:
+    def _ask(self, request: JobRequest, cells: list[Completed], owner: Owner) -> dict[str, Any]:
         """What submit.lua takes; what is not in `jobs` is the same for all of them."""
         settings = self._settings
         return {
-            "jobs": [_job(parameters) for parameters in cells],
+            "jobs": [_job(completed) for completed in cells],
             "owner": owner.name,
             "labels": json.dumps(request.labels),
             "timeout_seconds": settings.job_timeout_seconds,
@@ -179,9 +180,11 @@ class Submission:
         return {"webhook": request.webhook.model_dump_json(), "webhook_host": host}
 
 
-def _job(parameters: GenerationParameters) -> dict[str, Any]:
+def _job(completed: Completed) -> dict[str, Any]:
+    parameters, style = completed.parameters, completed.style
     return {
         "id": _new_id(),
+        "style": style.model_dump_json() if style else "",
         "model": parameters.model,
         "parameters": parameters.model_dump_json(),
         "cost": parameters.cost,

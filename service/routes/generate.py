@@ -58,8 +58,8 @@ async def generate(
     parts: WithParts,
 ) -> Response:
     """Puts a job in line and answers at once. Poll its Location, or wait there with `?wait=`, or here with Prefer."""
-    parameters = parts.completion.complete(asked, draw_seed(asked.num_images_per_prompt))
-    submitted = await parts.submission.submit(asked, parameters, owner, idempotency_key)
+    completed = parts.completion.complete(asked, draw_seed(asked.num_images_per_prompt))
+    submitted = await parts.submission.submit(asked, completed, owner, idempotency_key)
     job = submitted.what
     headers = {"Location": f"/jobs/{job.id}", **submission_headers(submitted)}
     if wait is not None:

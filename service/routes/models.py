@@ -19,6 +19,7 @@ class _Offer(BaseModel):
     default: bool
     licence: str | None
     guidance: GuidanceKind
+    prompt_weighting: bool
     defaults: ModelDefaults
     limits: ModelLimits
     schedulers: tuple[str, ...]
@@ -85,6 +86,7 @@ def _offered(model: Model, default: bool, state: ModelState) -> OfferedModel:
         default=default,
         licence=model.licence,
         guidance=model.guidance,
+        prompt_weighting=model.prompt_weighting,
         defaults=model.defaults,
         limits=model.limits,
         schedulers=tuple(scheduler.name for scheduler in model.offered_schedulers),

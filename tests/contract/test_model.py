@@ -70,6 +70,36 @@ def test_a_model_with_embedded_guidance_takes_the_scale_and_no_negative_prompt()
         complete(lcm, negative_prompt="blurry")
 
 
+def test_a_model_that_cannot_weigh_or_skip_layers_refuses_to() -> None:
+    turbo = model(guidance="none")
+    with pytest.raises(ParametersRefused) as caught:
+        complete(turbo, prompt_weighting=True, clip_skip=1)
+    assert caught.value.refusals == [
+        ("/clip_skip", "must be at most 0 for model 'tiny'"),
+        ("/prompt_weighting", "is not possible with model 'tiny': leave it out"),
+    ]
+    assert complete(turbo, prompt_weighting=False, clip_skip=0).clip_skip == 0
+
+
+def test_layers_are_skipped_as_the_model_has_it_unless_the_request_says_otherwise() -> None:
+    skips = model(
+        defaults=ENTRY["defaults"] | {"clip_skip": 1}, limits=ENTRY["limits"] | {"clip_skip": 2}, prompt_weighting=True
+    )
+    assert [complete(skips, clip_skip=skip).clip_skip for skip in (None, 0, 2)] == [1, 0, 2]
+    with pytest.raises(ParametersRefused, match="/clip_skip: must be at most 2"):
+        complete(skips, clip_skip=3)
+
+
+def test_weights_out_of_range_are_refused_only_where_they_would_weigh() -> None:
+    weighs = model(prompt_weighting=True)
+    with pytest.raises(ParametersRefused) as caught:
+        complete(weighs, prompt_weighting=True, negative_prompt="((red:2):2) and (fox:1)")
+    ((pointer, detail),) = caught.value.refusals
+    assert (pointer, "less than 0 or more than 3" in detail) == ("/negative_prompt", True)
+    assert complete(weighs, negative_prompt="(red:9)").negative_prompt == "(red:9)"
+    assert complete(weighs, negative_prompt="(red:3)", prompt_weighting=True).prompt_weighting is True
+
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -88,6 +118,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         ({"schedulers": ["DDIM", "Nonsense"]}, "'Nonsense' is no scheduler that Darkroom knows: DDIM, "),
         ({"schedulers": ["Euler"]}, "defaults.scheduler is not in schedulers"),
         ({"variant": "../x"}, "variant"),
+        ({"prompt_weighting": "yes, please"}, "prompt_weighting"),
+        ({"limits": ENTRY["limits"] | {"clip_skip": 12}}, "limits.clip_skip"),
+        ({"defaults": ENTRY["defaults"] | {"clip_skip": 1}}, "defaults.clip_skip must be at most 0"),
         ({"limits": ENTRY["limits"] | {"pixels": 64 * 63}}, "limits.pixels"),
         (
             {"guidance": "none", "defaults": ENTRY["defaults"] | {"guidance_scale": 7.5}},

@@ -63,6 +63,44 @@ def test_image_i_is_the_picture_of_a_single_request_with_the_next_seed(serve: Se
     assert len(set(together)) == 3
 
 
+def test_a_style_changes_the_picture_and_what_it_made_of_the_prompt_gives_it_again(serve: Serve) -> None:
+    base = {"prompt": PROMPT, "seed": 7, "num_inference_steps": 6}
+    job = serve.end_of(serve.submit(**base, style="pencil sketch"))
+    assert job["style"] == {"name": "pencil sketch", "prompt": PROMPT, "negative_prompt": None}
+    (sketch,) = [serve.http.get(image["url"]).content for image in job["images"]]
+    assert serve.images(**job["parameters"]) == [sketch]
+    assert serve.images(**base) != [sketch]
+
+
+def test_weights_long_prompts_and_skipped_layers_change_the_picture(serve: Serve) -> None:
+    long = "a very cute panda, " * 12
+    base = {"prompt": f"{long}red background", "seed": 5, "num_inference_steps": 4, "embed_parameters": False}
+    jobs = [
+        serve.end_of(serve.submit(**base | changes))
+        for changes in (
+            {},
+            {"prompt_weighting": True},
+            {"prompt": f"{long}blue background"},
+            {"prompt": f"(a rocket:1.5) {long}", "prompt_weighting": True},
+            {"prompt": f"(a rocket:1.5) {long}"},
+            {"clip_skip": 1},
+        )
+    ]
+    assert [job["warnings"] for job in jobs] == [[]] * 6
+    first, unweighted, *changed = [serve.http.get(job["images"][0]["url"]).content for job in jobs]
+    assert unweighted == first
+    assert len({first, *changed}) == 5
+
+
+@pytest.mark.parametrize(("weights", "strongest"), [((0.2, 1.6), 0), ((1.6, 0.2), 1)])
+def test_of_two_colours_the_one_that_weighs_more_is_seen(
+    serve: Serve, weights: tuple[float, float], strongest: int
+) -> None:
+    red, green = f"(red:{weights[1]})", f"(green:{weights[0]})"
+    (content,) = serve.images(prompt=f"a panda on a {green} {red} background", prompt_weighting=True, seed=4)
+    assert int(pixels(content)[:6].reshape(-1, 3).mean(0).argmax()) == strongest
+
+
 @pytest.mark.parametrize("scheduler", ["DDIM", "DDPM", "Euler", "Euler a", "DPM++ 2M", "DPM++ 2M SDE", "UniPC"])
 def test_every_scheduler_on_offer_keeps_a_black_background_black(serve: Serve, scheduler: str) -> None:
     (content,) = serve.images(prompt="a photo of a panda on a black background", scheduler=scheduler, seed=2)

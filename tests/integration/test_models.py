@@ -20,12 +20,14 @@ def entry(model_id: str, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """With the bundled model twice, and an SDXL of which only the size is real."""
+    """With the bundled model twice, an SDXL of which only the size is real, and a PixArt of which only the kind is."""
     folder = tmp_path_factory.mktemp("models")
     pocket = ROOT / "models" / "pocket"
     sdxl = write_model(folder / "sdxl", "sdxl", "full", "sparse")
     catalog = folder / "models.toml"
-    catalog.write_text(entry("pocket", pocket) + entry("twin", pocket) + entry("sdxl", sdxl))
+    pixart = entry("pixart", write_model(folder / "pixart", "pixart-sigma", "tiny", "random"))
+    pixart = pixart.replace("prompt_weighting = true\n", "").replace("clip_skip = 1\n", "")
+    catalog.write_text(entry("pocket", pocket) + entry("twin", pocket) + entry("sdxl", sdxl) + pixart)
     serve = start_serve(
         folder / "data", DARKROOM_MODELS=str(catalog), DARKROOM_DEVICE_MEMORY_LIMIT_BYTES=str(LIMIT_BYTES)
     ).until_ready()
@@ -59,6 +61,17 @@ def test_jobs_for_several_models_are_drawn_in_the_order_of_the_line(models: Serv
     states = offered(models)
     assert {name: states[name]["state"] for name in ("pocket", "twin")} == {"pocket": "warm", "twin": "warm"}
     assert all(float(str(states[name]["mean_seconds_per_image"])) > 0 for name in ("pocket", "twin"))
+
+
+def test_a_job_tells_which_words_its_model_did_not_read_and_the_model_what_it_cannot_do(models: Serve) -> None:
+    job = models.end_of(models.submit(model="pixart", prompt="fox " * 100 + "cat", num_inference_steps=1))
+    (warning,) = job["warnings"]
+    assert warning["code"] == "prompt_truncated"
+    assert warning["detail"].endswith("fox cat")
+    refused = models.http.post("/generate", json={"prompt": "a", "model": "pixart", "prompt_weighting": True})
+    assert refused.json()["errors"] == [
+        {"pointer": "/prompt_weighting", "detail": "is not possible with model 'pixart': leave it out"}
+    ]
 
 
 def test_no_worker_is_lost_over_it(models: Serve) -> None:

@@ -30,12 +30,15 @@ from worker.execution import DeviceLost
 from worker.memory_plan import Layout
 from worker.pipeline import LoadedPipeline, Setup, load_pipeline
 from worker.previews import PreviewArray
+from worker.prompt_encoding import EncodedPrompt
 from worker.schedulers import build_scheduler
 from worker.warm_worker import Drawn
 
 __all__ = ["draw", "loaded"]  # fixtures
 
 card = test_warm_models.draw
+
+FOX = EncodedPrompt({"prompt": "a fox"})
 
 
 def test_before_a_retry_what_nobody_holds_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +143,7 @@ def test_the_parts_go_off_the_device_after_each_phase_and_after_a_failure(
     with monkeypatch.context() as patch:
         patch.setattr(loaded.pipeline.unet, "forward", _raise(RuntimeError("odd")))
         with pytest.raises(RuntimeError, match="odd"):
-            phases.draw_latents(loaded, parameters(), [1], ignore)
+            phases.draw_latents(loaded, parameters(), FOX, [1], ignore)
         assert len(freed) == 1
         patch.setattr(loaded.pipeline.vae, "decode", _raise(RuntimeError("odd")))
         with pytest.raises(RuntimeError, match="odd"):
@@ -281,7 +284,7 @@ def test_a_negative_prompt_changes_the_picture(draw: Denoiser) -> None:
 
 def test_a_run_sets_up_its_scheduler_from_the_models_own_configuration(loaded: LoadedPipeline) -> None:
     for name, karras in (("DPM++ 2M Karras", True), ("DPM++ 2M", False)):
-        phases.draw_latents(loaded, parameters().model_copy(update={"scheduler": name}), [1], ignore)
+        phases.draw_latents(loaded, parameters().model_copy(update={"scheduler": name}), FOX, [1], ignore)
         assert bool(loaded.pipeline.scheduler.config["use_karras_sigmas"]) is karras
 
 
@@ -291,7 +294,7 @@ def test_as_many_steps_are_told_as_the_scheduler_takes(
 ) -> None:
     told: list[tuple[int, int]] = []
     asked = parameters(num_inference_steps=steps).model_copy(update={"scheduler": scheduler})
-    phases.draw_latents(loaded, asked, [1], lambda step, of, _: told.append((step, of)))
+    phases.draw_latents(loaded, asked, FOX, [1], lambda step, of, _: told.append((step, of)))
     assert told == [(step, total) for step in range(1, total + 1)]
 
 

@@ -10,6 +10,7 @@ from tests.worker.drawing import CARD, CATALOG, CPU, denoiser, ignore, parameter
 from tests.worker.test_kinds import IDS, local
 from worker.drawing import Drawing
 from worker.phases import best_tile, draw_latents
+from worker.prompt_encoding import encode_prompt
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,9 @@ def test_after_each_step_the_latents_of_the_first_image_can_be_seen(tmp_path: Pa
     request = model.complete(asked, seed=1)
     seen: list[torch.Tensor] = []
     loaded = planned.pipeline(planned.plan(planned.demand(request)))
-    latents = draw_latents(loaded, request, [1, 2], lambda _step, _total, peek: seen.append(peek()))
+    latents = draw_latents(
+        loaded, request, encode_prompt(loaded, request), [1, 2], lambda _step, _total, peek: seen.append(peek())
+    )
     first, last = seen
     assert first.shape == last.shape == latents[0].shape
     assert torch.equal(last, latents[0])

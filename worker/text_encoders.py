@@ -1,0 +1,104 @@
+"""The text encoders of a pipeline: how far each reads, and whether they are such as prompts can be encoded for ahead.
+
+Knows the names that diffusers gives a pipeline's parts; knows nothing of requests.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from contract.model import Model
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """One text encoder with its tokenizer."""
+
+    network: Any
+    tokenizer: Any
+    limit: int
+    """Tokens that it reads, those at the start and the end included."""
+
+    @property
+    def is_clip(self) -> bool:
+        return isinstance(self.network, (CLIPTextModel, CLIPTextModelWithProjection))
+
+    @property
+    def layers(self) -> int:
+        return int(self.network.config.num_hidden_layers)
+
+    def count(self, text: str) -> int:
+        """Tokens of a text, without those at the start and the end."""
+        return len(self._tokens(text)) - (2 if self.is_clip else 1)
+
+    @property
+    def room(self) -> int:
+        """The largest count that it reads."""
+        return self.limit - (2 if self.is_clip else 1)
+
+    def unread(self, text: str) -> str:
+        """The end of a text that it does not read, as its tokenizer writes it."""
+        tokens = self._tokens(text)
+        cut = tokens[self.limit - 1 : -1] if len(tokens) > self.limit else []
+        return str(self.tokenizer.decode(cut)).strip()
+
+    def _tokens(self, text: str) -> list[int]:
+        tokens: list[int] = self.tokenizer(text, truncation=False).input_ids
+        return tokens
+
+
+def text_encoders(pipeline: Any) -> list[TextEncoder]:
+    """In the order of their names in the pipeline."""
+    takes: Any = signature(pipeline.__call__).parameters
+    longest = takes["max_sequence_length"].default if "max_sequence_length" in takes else None
+    return [
+        TextEncoder(network, tokenizer, _limit(network, tokenizer, longest))
+        for network, tokenizer in _pairs(pipeline)
+        if network is not None and tokenizer is not None
+    ]
+
+
+def takes_embeddings(pipeline: Any) -> bool:
+    """Whether its pictures hang on CLIP's embeddings alone, through a network that takes any number of them."""
+    found = text_encoders(pipeline)
+    return hasattr(pipeline, "unet") and bool(found) and all(encoder.is_clip for encoder in found)
+
+
+def is_pooled(pipeline: Any) -> bool:
+    """Whether it is of SDXL's kind: takes a second embedding of the whole prompt, and never an encoder's last layer."""
+    return "pooled_prompt_embeds" in signature(pipeline.__call__).parameters
+
+
+def deepest_clip_skip(pipeline: Any) -> int:
+    """So that one layer is left, beside the last one where the pipeline never takes it."""
+    if not takes_embeddings(pipeline):
+        return 0
+    fewest = min(encoder.layers for encoder in text_encoders(pipeline))
+    return max(fewest - (2 if is_pooled(pipeline) else 1), 0)
+
+
+def refuse_what_it_cannot(model: Model, pipeline: Any) -> None:
+    """Raises ValueError for a model whose entry promises what its pipeline does not do."""
+    if model.prompt_weighting and not takes_embeddings(pipeline):
+        raise ValueError("prompt_weighting must be false: its text encoders are not CLIP's alone")
+    deepest = deepest_clip_skip(pipeline)
+    if model.limits.clip_skip > deepest:
+        raise ValueError(f"limits.clip_skip must be at most {deepest}, by the layers of its text encoders")
+
+
+def _pairs(pipeline: Any) -> Iterator[tuple[Any, Any]]:
+    for name in sorted(pipeline.components):
+        match = re.fullmatch(r"text_encoder(_\d+)?", name)
+        if match:
+            yield pipeline.components[name], pipeline.components.get(f"tokenizer{match[1] or ''}")
+
+
+def _limit(network: Any, tokenizer: Any, longest: int | None) -> int:
+    """`longest` is the pipeline's own, for its text encoders that could read more than CLIP."""
+    if isinstance(tokenizer, CLIPTokenizer):
+        return min(int(tokenizer.model_max_length), int(network.config.max_position_embeddings))
+    return int(tokenizer.model_max_length) if longest is None else longest
