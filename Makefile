@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
 
-.PHONY: serve test test-gpu check format bench bench-memory
+.PHONY: serve test test-gpu test-contract check format openapi bench bench-memory
 
 serve: $(VENV)/installed
 	@$(BIN)/darkroom serve $(ARGS)
@@ -28,6 +28,14 @@ format: $(VENV)/installed-dev
 
 test-gpu: $(VENV)/installed-dev
 	$(BIN)/pytest tests/gpu
+
+# Longer, and from another start each time; DARKROOM_TEST_SEED repeats one.
+test-contract: $(VENV)/installed-dev
+	DARKROOM_TEST_SEED=$${DARKROOM_TEST_SEED:-$$$$} DARKROOM_TEST_EXAMPLES=$${DARKROOM_TEST_EXAMPLES:-300} $(BIN)/pytest tests/service/test_contract.py
+
+# docs/openapi.json, after a change of a route or of what it takes and gives.
+openapi: $(VENV)/installed
+	$(BIN)/python -m service.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 bench: $(VENV)/installed
 	$(BIN)/python -m bench.overhead

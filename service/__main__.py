@@ -12,10 +12,10 @@ from contract.errors import DarkroomError, SettingsError
 from contract.logs import configure_logs
 from contract.settings import read_log_settings, read_settings
 from service.app import create_app
-from service.bounded_head import BoundedHeadProtocol
 from service.jobs.job_events import JobEvents
 from service.request_ids import RequestIds
 from service.settings import ServiceSettings
+from service.wire.connection import Connection
 
 log = structlog.get_logger("darkroom.service")
 
@@ -36,7 +36,8 @@ def main() -> int:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=BoundedHeadProtocol,
+        http=Connection,
+        ws="none",
         access_log=False,
         log_config=None,
         server_header=False,

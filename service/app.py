@@ -9,8 +9,8 @@ from typing import Any
 
 import redis.asyncio
 import structlog
-from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
+from fastapi import Depends, FastAPI
+from starlette.types import Lifespan
 
 from contract.image_store import local_image_store
 from contract.model_catalog import read_model_catalog
@@ -33,6 +33,8 @@ from service.jobs.submission import Submission
 from service.metrics.process_metrics import ProcessMetrics
 from service.metrics.request_metrics import RequestMetrics
 from service.metrics.scrape import Scrape
+from service.openapi.document import DocumentedApi
+from service.openapi.webhooks import router as told_events
 from service.pictures.image_variants import ImageVariants
 from service.redis_client import connect
 from service.routes import (
@@ -53,11 +55,15 @@ from service.routes import (
 from service.routes import events as event_routes
 from service.routes import styles as style_routes
 from service.settings import ServiceSettings
+from service.static_assets import StaticAssets
 from service.styles import read_style_catalog
 from service.traced_posts import TracedPosts
 from service.webhooks.deliveries import Deliveries
 from service.webhooks.sending import Sender, resolver
 from service.webhooks.signing import WebhookSecrets
+from service.wire.bounded_body import BoundedBody
+from service.wire.every_method import EveryMethod
+from service.wire.known_query import known_query
 
 log = structlog.get_logger("darkroom.service")
 
@@ -86,17 +92,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     tracing = Tracing("service") if settings.tracing else None
 
-    app = FastAPI(
-        title="Darkroom",
-        summary="Asynchronous text-to-image over HTTP",
-        version="0.1.0",
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lambda _: _running(client, tracing, events.run, housekeeping.run, deliveries.run),
-        # It would send the query strings of requests and the texts of errors, which may hold what nobody else may see.
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
-    )
+    app = create_api(lambda _: _running(client, tracing, events.run, housekeeping.run, deliveries.run))
     keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
     app.state.parts = Parts(
         client=client,
@@ -111,7 +107,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         inspections=Inspections(catalog),
         room=room,
         process_metrics=process_metrics,
-        scrape=Scrape(client, catalog, room, process_metrics),
+        scrape=Scrape(client, catalog, room, process_metrics) if settings.metrics else None,
         catalog=catalog,
         styles=styles,
         signed_urls=signed_urls,
@@ -122,6 +118,28 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)
     if tracing is not None:
         app.add_middleware(TracedPosts)
+    if settings.metrics:
+        app.add_middleware(RequestMetrics, metrics=process_metrics)
+    return app
+
+
+def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """The routes and their document, with nothing behind them: the same whatever the settings are."""
+    app = DocumentedApi(
+        title="Darkroom",
+        summary="Asynchronous text-to-image over HTTP",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        # It would send the query strings of requests and the texts of errors, which may hold what nobody else may see.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
+        dependencies=[Depends(known_query)],
+        webhooks=told_events,
+    )
+    app.add_middleware(EveryMethod)
+    app.add_middleware(BoundedBody, larger={"/inspect": inspect.MAX_IMAGE_BYTES})
     install_exception_handlers(app)
     for routes in (
         generate,
@@ -136,14 +154,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         models,
         style_routes,
         webhooks,
+        metrics,
         health,
         docs,
     ):
         app.include_router(routes.router)
-    if settings.metrics:
-        app.include_router(metrics.router)
-        app.add_middleware(RequestMetrics, metrics=process_metrics)
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    app.mount("/static", StaticAssets(directory=_STATIC), name="static")
+    app.openapi()  # made now, and not while a request waits for it
     return app
 
 

@@ -46,7 +46,8 @@ class Parts:
     inspections: Inspections
     room: StoreRoom
     process_metrics: ProcessMetrics
-    scrape: Scrape
+    scrape: Scrape | None
+    """None where nobody is told."""
     catalog: ModelCatalog
     styles: StyleCatalog
     signed_urls: SignedUrls
@@ -74,6 +75,11 @@ def _find_owner(parts: Parts, credentials: HTTPAuthorizationCredentials | None) 
     if parts.keys is None:
         return ANONYMOUS
     return parts.keys.find(credentials.credentials) if credentials else None
+
+
+async def is_stranger(request: Request) -> bool:
+    """Whether the service has keys, and the request shows none in force."""
+    return _find_owner(_parts(request), await _BEARER(request)) is None
 
 
 async def _owner_if_known(request: Request, parts: WithParts, credentials: _Credentials) -> Owner | None:

@@ -1,12 +1,16 @@
 """How a request can end other than well. Each error carries its status and its stable code.
 
     ServiceError
+    ├── InvalidRequest          400 invalid_request
     ├── InvalidJson             400 invalid_json
     ├── Unauthorized            401 unauthorized
     ├── OriginRefused           403 cross_origin_refused
+    ├── NotFound                404 not_found
     ├── JobNotFound             404 job_not_found
     ├── GridNotFound            404 grid_not_found
     ├── ImageNotFound           404 image_not_found
+    ├── MethodNotAllowed        405 method_not_allowed
+    ├── HeadTooSlow             408 head_too_slow
     ├── BodyTooSlow             408 body_too_slow
     ├── JobNotEnded             409 job_not_ended
     ├── GridNotEnded            409 grid_not_ended
@@ -14,6 +18,7 @@
     ├── JobExpired              410 job_expired
     ├── GridExpired             410 grid_expired
     ├── BodyTooLarge            413 body_too_large
+    ├── TargetTooLong           414 target_too_long
     ├── UnsupportedMediaType    415 unsupported_media_type
     ├── RangeNotSatisfiable     416 range_not_satisfiable
     ├── HostRefused             421 host_not_allowed
@@ -22,6 +27,7 @@
     ├── ValidationFailed        422 validation_failed
     │   └── PromptRefused       422 prompt_refused
     ├── IdempotencyKeyReused    422 idempotency_key_reused
+    ├── HeadTooLarge            431 head_too_large
     ├── ImageUnreadable         500 image_unreadable
     └── TryLater                with Retry-After
         ├── RateExceeded        429 rate_exceeded
@@ -34,7 +40,7 @@
 Knows nothing of how they are rendered: that is exception_handlers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
 
@@ -56,6 +62,13 @@ class ServiceError(Exception):
         self.headers = headers
 
 
+class InvalidRequest(ServiceError):
+    """What came is no HTTP/1.1 request; the connection is closed."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid_request"
+
+
 class InvalidJson(ServiceError):
     status = HTTPStatus.BAD_REQUEST
     code = "invalid_json"
@@ -72,6 +85,29 @@ class Unauthorized(ServiceError):
         super().__init__(detail, {"WWW-Authenticate": f'Bearer realm="darkroom"{reason}'})
 
 
+class NotFound(ServiceError):
+    """There is nothing under that path."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "not_found"
+
+
+class MethodNotAllowed(ServiceError):
+    """`methods` are all that the path has."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    code = "method_not_allowed"
+
+    def __init__(self, methods: Sequence[str]) -> None:
+        allow = ", ".join(methods)
+        super().__init__(f"This path takes {allow}.", {"Allow": allow})
+
+
+class HeadTooSlow(ServiceError):
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "head_too_slow"
+
+
 class BodyTooSlow(ServiceError):
     """Whoever sends a body bit by bit holds a connection; it is closed."""
 
@@ -85,6 +121,13 @@ class BodyTooSlow(ServiceError):
 class BodyTooLarge(ServiceError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "body_too_large"
+
+
+class TargetTooLong(ServiceError):
+    """The path with its query does not fit into a head."""
+
+    status = HTTPStatus.REQUEST_URI_TOO_LONG
+    code = "target_too_long"
 
 
 class UnsupportedMediaType(ServiceError):
@@ -193,6 +236,11 @@ class IdempotencyKeyReused(ServiceError):
 class ImageNotFound(ServiceError):
     status = HTTPStatus.NOT_FOUND
     code = "image_not_found"
+
+
+class HeadTooLarge(ServiceError):
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    code = "head_too_large"
 
 
 class ImageUnreadable(ServiceError):

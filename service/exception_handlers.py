@@ -14,19 +14,33 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from contract.errors import ParametersRefused, Refusal, StoreError
-from service.errors import QueueUnavailable, ServiceError, StoreUnavailable, ValidationFailed
+from service.errors import (
+    MethodNotAllowed,
+    NotFound,
+    QueueUnavailable,
+    ServiceError,
+    StoreUnavailable,
+    ValidationFailed,
+)
+from service.wire.every_method import allowed_methods
 
 log = structlog.get_logger("darkroom.service")
 
 PROBLEM_TYPE = "application/problem+json"
-FRAMEWORK_CODES = {HTTPStatus.NOT_FOUND: "not_found", HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed"}
+_TITLES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "URI Too Long",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "Range Not Satisfiable",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
+"""Of RFC 9110, where Python's own differ between its versions."""
 
 
 def problem(error: ServiceError) -> JSONResponse:
     """The problem document of an error."""
     document: dict[str, object] = {
         "type": "about:blank",
-        "title": error.status.phrase,
+        "title": _TITLES.get(error.status, error.status.phrase),
         "status": int(error.status),
         "code": error.code,
         "detail": error.detail,
@@ -64,10 +78,16 @@ async def _request_validation_error(_: Request, error: RequestValidationError) -
     return problem(ValidationFailed(refusals))
 
 
-async def _http_exception(_: Request, error: HTTPException) -> JSONResponse:
+async def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
+    if isinstance(error.__cause__, ServiceError):  # the framework has read a body that BoundedBody refused
+        return problem(error.__cause__)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return problem(NotFound("There is nothing here."))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return problem(MethodNotAllowed(allowed_methods(request.scope)))
     framework = ServiceError(error.detail, error.headers or {})
     framework.status = HTTPStatus(error.status_code)
-    framework.code = FRAMEWORK_CODES.get(framework.status, f"http_{error.status_code}")
+    framework.code = f"http_{error.status_code}"
     return problem(framework)
 
 

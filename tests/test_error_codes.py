@@ -11,12 +11,9 @@ import service.errors
 from contract import scripts
 from contract.errors import DarkroomError, JobFailed
 from service.errors import ServiceError
-from service.exception_handlers import FRAMEWORK_CODES
 
 ROOT = Path(__file__).parents[1]
 API = (ROOT / "docs" / "api.md").read_text()
-_NO_PROBLEM_DOCUMENT = {"431"}
-"""What is answered before the service sees a request."""
 
 
 def table(first_heading: str) -> list[list[str]]:
@@ -55,11 +52,9 @@ def test_the_ends_of_a_job_are_those_that_are_documented() -> None:
 
 
 def test_the_codes_of_problem_documents_are_those_that_are_documented_under_their_status() -> None:
-    rows = [(status, codes(cell)) for status, cell, *_ in table("Status") if status not in _NO_PROBLEM_DOCUMENT]
-    documented = [(int(status), found[0]) for status, found in rows]
+    documented = [(int(status), *codes(cell)) for status, cell, *_ in table("Status")]
     raised = {(int(each.status), code) for code, each in own_codes(ServiceError).items()}
-    framework = {(int(status), code) for status, code in FRAMEWORK_CODES.items()}
-    assert sorted(documented) == sorted(raised | framework | {(500, ServiceError.code)})
+    assert sorted(documented) == sorted(raised | {(500, ServiceError.code)})
 
 
 @pytest.mark.parametrize("heading", ["`error.code`", "Status"])

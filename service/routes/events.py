@@ -1,19 +1,19 @@
 """GET /jobs/{id}/events: what happens to a job, as Server-Sent Events, until its end."""
 
 import json
-import re
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
 
-from contract.errors import Refusal
+from contract.job import JobStatus
 from service.access.owners import Owner
 from service.dependencies import InForce, Parts, WithInForce, WithOwner, WithParts
-from service.errors import JobExpired, JobNotFound, ValidationFailed
+from service.errors import JobExpired, JobNotFound
 from service.jobs.job_events import Event, Feed
+from service.openapi.headers import answer_headers
 from service.routes.problems import problem_responses
 
 PING_SECONDS = 15.0
@@ -21,9 +21,23 @@ _LOOK_AGAIN_SECONDS = 1.0
 """After Redis did not answer."""
 _RETRY_MILLISECONDS = 1000
 
-router = APIRouter()
+_EVENT: dict[str, Any] = {
+    "description": "One event.",
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["queued", "running", "progress", "preview", *(each for each in JobStatus if each.ended)]},
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "one more than that of the event before"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+_EXAMPLE = {"event": "progress", "id": "3", "data": '{"step": 8, "total": 20}'}
 
-LastEventId = Annotated[str | None, Header(description="go on after this event")]
+router = APIRouter(tags=["jobs"])
+
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", pattern="^[0-9]{0,15}$", description="the id of an event; go on after it")
+]
 Preview = Annotated[bool, Query(description="show the picture as it comes out of the noise, where the worker can")]
 
 
@@ -33,9 +47,13 @@ Preview = Annotated[bool, Query(description="show the picture as it comes out of
     summary="What happens to a job, live",
     response_class=Response,
     responses={
-        200: {"content": {"text/event-stream": {}}, "description": "Events, until the job's end."},
+        200: {
+            "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
+            "description": "Events, until the job's end.",
+            "headers": answer_headers("Cache-Control"),
+        },
         204: {"description": "The job has ended, and the client has seen its end."},
-        **problem_responses(401, 404, 410, 421, 422, 503),
+        **problem_responses(404, 410, 503),
     },
 )
 async def get_job_events(
@@ -51,7 +69,7 @@ async def get_job_events(
     Every event has an id; a client that comes back with the last one as `Last-Event-ID` misses nothing and gets nothing
     twice. `preview` events have none: they are not kept.
     """
-    after = _number(last_event_id)
+    after = int(last_event_id or 0)
     history = await parts.queue.history(job_id, owner, after)
     if history.job.status.ended and after >= history.last:
         return Response(status_code=204)
@@ -59,14 +77,6 @@ async def get_job_events(
     stream = _Stream(parts, owner, job_id, min(after, history.last))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(stream.run(preview, in_force), headers=headers)
-
-
-def _number(last_event_id: str | None) -> int:
-    if not last_event_id:
-        return 0
-    if not re.fullmatch(r"[0-9]{1,15}", last_event_id):
-        raise ValidationFailed([Refusal("/Last-Event-ID", "must be the id of an event of this job (header)")])
-    return int(last_event_id)
 
 
 class _Stream:

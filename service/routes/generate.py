@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from redis.exceptions import RedisError
 
 from contract.job import Job
@@ -12,19 +12,16 @@ from service.dependencies import WithOwner, WithParts
 from service.headers.idempotency import KEY_PARAMETER, IdempotencyKey
 from service.headers.preferences import MAX_WAIT_SECONDS, PreferredWait
 from service.jobs.completion import draw_seed
-from service.routes.json_body import body_schema, read_json
+from service.openapi.headers import answer_headers
+from service.openapi.links import JOB_LINKS
 from service.routes.problems import problem_responses
-from service.routes.submitted import submission_headers
+from service.routes.submitted import SUBMISSION_HEADERS, submission_headers
+from service.wire.json_body import json_body, json_request
 
-router = APIRouter()
-
-
-async def job_request(request: Request) -> JobRequest:
-    return await read_json(request, JobRequest)
-
+router = APIRouter(tags=["jobs"])
 
 _EXTRA: dict[str, Any] = {
-    "requestBody": body_schema(JobRequest),
+    **json_request(JobRequest),
     "parameters": [
         KEY_PARAMETER,
         {
@@ -44,9 +41,19 @@ _EXTRA: dict[str, Any] = {
     summary="Ask for pictures",
     response_class=Response,
     responses={
-        200: {"model": Job, "description": "Waited for, as `Prefer: wait=` asked, and ended."},
-        202: {"model": Job, "description": "In line, or made earlier by the same Idempotency-Key."},
-        **problem_responses(400, 401, 403, 408, 410, 413, 415, 421, 422, 429, 503, 507),
+        200: {
+            "model": Job,
+            "description": "Waited for, as `Prefer: wait=` asked, and ended.",
+            "headers": answer_headers(*SUBMISSION_HEADERS, "Preference-Applied"),
+            "links": JOB_LINKS,
+        },
+        202: {
+            "model": Job,
+            "description": "In line, or made earlier by the same Idempotency-Key.",
+            "headers": answer_headers(*SUBMISSION_HEADERS, "Retry-After"),
+            "links": JOB_LINKS,
+        },
+        **problem_responses(410, 415, 429, 503, 507),
     },
     openapi_extra=_EXTRA,
 )
@@ -54,7 +61,7 @@ async def generate(
     owner: WithOwner,
     idempotency_key: IdempotencyKey,
     wait: PreferredWait,
-    asked: Annotated[JobRequest, Depends(job_request)],
+    asked: Annotated[JobRequest, Depends(json_body(JobRequest))],
     parts: WithParts,
 ) -> Response:
     """Puts a job in line and answers at once. Poll its Location, or wait there with `?wait=`, or here with Prefer."""

@@ -5,10 +5,12 @@ from pydantic import BaseModel
 
 from contract.grid import GridSummary
 from service.dependencies import WithOwner, WithParts
+from service.openapi.headers import answer_headers
+from service.openapi.links import GRID_LIST_LINKS
 from service.routes.paging import Cursor, Limit, decode_cursor, encode_cursor, page_headers
 from service.routes.problems import problem_responses
 
-router = APIRouter()
+router = APIRouter(tags=["grids"])
 
 
 class GridList(BaseModel):
@@ -23,7 +25,15 @@ class GridList(BaseModel):
     operation_id="list_grids",
     summary="Grids without their cells, newest first",
     response_class=Response,
-    responses={200: {"model": GridList}, **problem_responses(401, 421, 422, 503)},
+    responses={
+        200: {
+            "model": GridList,
+            "description": "A page.",
+            "headers": answer_headers("Cache-Control", "Link"),
+            "links": GRID_LIST_LINKS,
+        },
+        **problem_responses(503),
+    },
 )
 async def list_grids(
     request: Request, owner: WithOwner, parts: WithParts, limit: Limit = 20, cursor: Cursor = None

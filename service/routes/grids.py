@@ -2,24 +2,28 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from contract.grid import Grid, GridRecord
 from service.dependencies import Parts, WithOwner, WithParts
 from service.grids.grid_request import GridRequest
 from service.headers.idempotency import KEY_PARAMETER, IdempotencyKey
+from service.openapi.headers import answer_headers
+from service.openapi.links import GRID_LINKS
 from service.routes.jobs import Wait
-from service.routes.json_body import body_schema, read_json
 from service.routes.problems import problem_responses
-from service.routes.submitted import submission_headers
+from service.routes.submitted import SUBMISSION_HEADERS, submission_headers
+from service.wire.json_body import json_body, json_request
 
-router = APIRouter()
+router = APIRouter(tags=["grids"])
 
-_EXTRA: dict[str, Any] = {"requestBody": body_schema(GridRequest), "parameters": [KEY_PARAMETER]}
-
-
-async def grid_request(request: Request) -> GridRequest:
-    return await read_json(request, GridRequest)
+_EXTRA: dict[str, Any] = {**json_request(GridRequest), "parameters": [KEY_PARAMETER]}
+_GRID: dict[str, Any] = {
+    "model": Grid,
+    "description": "The grid.",
+    "headers": answer_headers("Cache-Control"),
+    "links": GRID_LINKS,
+}
 
 
 @router.post(
@@ -29,15 +33,20 @@ async def grid_request(request: Request) -> GridRequest:
     summary="Ask for a picture for each value, or pair of values, of a parameter or two",
     response_class=Response,
     responses={
-        202: {"model": Grid, "description": "All in line, or made earlier by the same Idempotency-Key."},
-        **problem_responses(400, 401, 403, 408, 410, 413, 415, 421, 422, 429, 503, 507),
+        202: {
+            "model": Grid,
+            "description": "All in line, or made earlier by the same Idempotency-Key.",
+            "headers": answer_headers(*SUBMISSION_HEADERS, "Retry-After"),
+            "links": GRID_LINKS,
+        },
+        **problem_responses(410, 415, 429, 503, 507),
     },
     openapi_extra=_EXTRA,
 )
 async def create_grid(
     owner: WithOwner,
     idempotency_key: IdempotencyKey,
-    asked: Annotated[GridRequest, Depends(grid_request)],
+    asked: Annotated[GridRequest, Depends(json_body(GridRequest))],
     parts: WithParts,
 ) -> Response:
     """Puts a job for every cell in line, all or none. Poll its Location, or wait there with `?wait=`."""
@@ -51,7 +60,7 @@ async def create_grid(
     operation_id="get_grid",
     summary="A grid and its cells",
     response_class=Response,
-    responses={200: {"model": Grid}, **problem_responses(401, 404, 410, 421, 422, 503)},
+    responses={200: _GRID, **problem_responses(404, 410, 503)},
 )
 async def get_grid(grid_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 0) -> Response:
     """How far it is, and for each cell its job, picture and timings. `wait` holds until all of its jobs have ended."""
@@ -63,7 +72,7 @@ async def get_grid(grid_id: str, owner: WithOwner, parts: WithParts, wait: Wait 
     operation_id="cancel_grid",
     summary="Cancel every job of a grid that has not ended",
     response_class=Response,
-    responses={200: {"model": Grid}, **problem_responses(401, 403, 404, 410, 421, 422, 503)},
+    responses={200: _GRID, **problem_responses(404, 410, 503)},
 )
 async def cancel_grid(grid_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Repeatable. Queued jobs end at once, running ones at their next step; ended ones stay as they are."""
@@ -76,7 +85,7 @@ async def cancel_grid(grid_id: str, owner: WithOwner, parts: WithParts) -> Respo
     operation_id="delete_grid",
     summary="Delete a grid with its jobs and their pictures",
     response_class=Response,
-    responses={204: {"description": "Gone."}, **problem_responses(401, 403, 404, 409, 410, 421, 422, 503)},
+    responses={204: {"description": "Gone."}, **problem_responses(404, 409, 410, 503)},
 )
 async def delete_grid(grid_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """For ever: from now on it is a 404, and so are its jobs. All of them must have ended."""

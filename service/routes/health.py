@@ -8,10 +8,9 @@ from redis.exceptions import RedisError
 
 from contract.errors import StoreError, StoreFull
 from service.dependencies import Parts, WithOwnerIfKnown, WithParts
-from service.routes.problems import problem_responses
 from service.workers import WorkerReport, read_workers
 
-router = APIRouter()
+router = APIRouter(tags=["health"])
 
 _FULL = "full, no new jobs"
 
@@ -32,7 +31,7 @@ class Readiness(BaseModel):
     workers: list[WorkerReport]
 
 
-@router.get("/livez", operation_id="livez", summary="Is the process alive", responses=problem_responses(421))
+@router.get("/livez", operation_id="livez", summary="Is the process alive")
 async def livez() -> Liveness:
     return Liveness()
 
@@ -41,10 +40,7 @@ async def livez() -> Liveness:
     "/readyz",
     operation_id="readyz",
     summary="Can jobs be taken, and who runs them",
-    responses={
-        503: {"model": Readiness, "description": "Redis or the store does not answer."},
-        **problem_responses(421),
-    },
+    responses={503: {"model": Readiness, "description": "Redis or the store does not answer."}},
     openapi_extra={"security": [{}]},  # a key is good for more, and not needed
 )
 async def readyz(owner: WithOwnerIfKnown, parts: WithParts, response: Response) -> Readiness:

@@ -3,10 +3,12 @@
 Knows the headers; the bytes come from the store, or from image_variants where they are not the stored ones.
 """
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
+from starlette.responses import StreamingResponse
 
 from contract.image_file import CONTENT_TYPES
 from contract.job import StoredImage
@@ -17,10 +19,11 @@ from service.errors import ImageNotFound
 from service.headers.byte_ranges import ByteRange
 from service.headers.conditions import Conditions, WithConditions
 from service.headers.content_negotiation import preferred_format
+from service.openapi.headers import answer_headers
 from service.pictures.representation import Representation, ThumbnailWidth, represent, stored_format
 from service.routes.problems import problem_responses
 
-router = APIRouter()
+router = APIRouter(tags=["images"])
 
 FORMATS: dict[str, OutputFormat] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 """Extension -> format."""
@@ -30,18 +33,25 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Accept-Ranges": "bytes",
 }
+_PIECE_BYTES = 256 * 1024
 _PICTURE: dict[str, Any] = {content_type: {} for content_type in CONTENT_TYPES.values()}
-_HEAD: dict[str, Any] = {
-    "response_class": Response,
-    "openapi_extra": {"security": [{}]},  # a signed URL needs no key
-    "responses": {
-        200: {"content": _PICTURE, "description": "The picture."},
-        304: {"description": "The client has it."},
-        **problem_responses(401, 404, 410, 421, 422, 500, 503),
-    },
-}
-_PART = {"content": _PICTURE, "description": "The part that `Range` asks for."}
-_GET: dict[str, Any] = _HEAD | {"responses": _HEAD["responses"] | {206: _PART, **problem_responses(416)}}
+
+
+def _declared(*headers: str, in_parts: bool) -> dict[str, Any]:
+    """What the decorator of a picture's route takes; `headers` beside those that every picture has."""
+    described = answer_headers("ETag", "Cache-Control", "Accept-Ranges", *headers)
+    responses: dict[int | str, dict[str, Any]] = {
+        200: {"content": _PICTURE, "description": "The picture.", "headers": described},
+        304: {"description": "The client has it.", "headers": described},
+        **problem_responses(401, 404, 410, 503),
+    }
+    if in_parts:
+        part = {"content": _PICTURE, "description": "The part that `Range` asks for."}
+        responses[206] = part | {"headers": described | answer_headers("Content-Range")}
+        responses |= problem_responses(416)
+    # A signed URL needs no key.
+    return {"response_class": Response, "openapi_extra": {"security": [{}]}, "responses": responses}
+
 
 Width = Annotated[
     ThumbnailWidth,
@@ -51,8 +61,18 @@ Width = Annotated[
 ]
 
 
-@router.get("/images/{job_id}/{index}.{extension}", operation_id="get_image", summary="A picture", **_GET)
-@router.head("/images/{job_id}/{index}.{extension}", operation_id="head_image", summary="A picture's headers", **_HEAD)
+@router.get(
+    "/images/{job_id}/{index}.{extension}",
+    operation_id="get_image",
+    summary="A picture",
+    **_declared(in_parts=True),
+)
+@router.head(
+    "/images/{job_id}/{index}.{extension}",
+    operation_id="head_image",
+    summary="A picture's headers",
+    **_declared(in_parts=False),
+)
 async def named_image(
     request: Request,
     job_id: str,
@@ -74,13 +94,13 @@ async def named_image(
     "/images/{job_id}/{index}",
     operation_id="get_negotiated_image",
     summary="A picture in the format that Accept asks for",
-    **_GET,
+    **_declared("Vary", in_parts=True),
 )
 @router.head(
     "/images/{job_id}/{index}",
     operation_id="head_negotiated_image",
     summary="The headers of a picture in the format that Accept asks for",
-    **_HEAD,
+    **_declared("Vary", in_parts=False),
 )
 async def negotiated_image(
     request: Request,
@@ -116,17 +136,28 @@ async def _answer(
     if request.method == "HEAD":
         return Response(None, 200, headers | {"Content-Length": str(size)}, wanted.content_type)
     part = conditions.part(wanted.etag, size)
-    content = await _read(parts, wanted.image, variant, part or ByteRange(0, size))
-    if part is None:
-        return Response(content, 200, headers, wanted.content_type)
-    return Response(content, 206, headers | {"Content-Range": part.content_range(size)}, wanted.content_type)
-
-
-async def _read(parts: Parts, image: StoredImage, variant: bytes | None, part: ByteRange) -> bytes:
-    """That part of the variant, or of the stored bytes where there is none."""
+    status = 200
+    if part is not None:
+        status, headers = 206, headers | {"Content-Range": part.content_range(size)}
+    start, end = part or ByteRange(0, size)
     if variant is not None:
-        return variant[part.start : part.end]
-    content = await parts.store.get_range(image.key, part.start, part.end)
-    if content is None:
-        raise ImageNotFound("The picture is no longer in the store.")
-    return content
+        return Response(variant[start:end], status, headers, wanted.content_type)
+    pieces = _pieces(parts, wanted.image, start, end)
+    first = await anext(pieces)  # what cannot be read at all is a problem
+    headers["Content-Length"] = str(end - start)
+    return StreamingResponse(_chained(first, pieces), status, headers, wanted.content_type)
+
+
+async def _pieces(parts: Parts, image: StoredImage, start: int, end: int) -> AsyncIterator[bytes]:
+    """The stored bytes, a piece at a time: a client that reads slowly holds no more of them."""
+    for position in range(start, end, _PIECE_BYTES):
+        content = await parts.store.get_range(image.key, position, min(position + _PIECE_BYTES, end))
+        if content is None:
+            raise ImageNotFound("The picture is no longer in the store.")
+        yield content
+
+
+async def _chained(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece

@@ -11,10 +11,12 @@ from contract.parameters import MAX_LABELS
 from service.dependencies import WithOwner, WithParts
 from service.errors import ValidationFailed
 from service.jobs.job_queue import Filter
+from service.openapi.headers import answer_headers
+from service.openapi.links import JOB_LIST_LINKS
 from service.routes.paging import Cursor, Limit, decode_cursor, encode_cursor, page_headers
 from service.routes.problems import problem_responses
 
-router = APIRouter()
+router = APIRouter(tags=["jobs"])
 
 
 class JobList(BaseModel):
@@ -34,7 +36,15 @@ LabelPairs = Annotated[list[str], Query(max_length=MAX_LABELS, description="`nam
     operation_id="list_jobs",
     summary="Jobs, newest first",
     response_class=Response,
-    responses={200: {"model": JobList}, **problem_responses(401, 421, 422, 503)},
+    responses={
+        200: {
+            "model": JobList,
+            "description": "A page.",
+            "headers": answer_headers("Cache-Control", "Link"),
+            "links": JOB_LIST_LINKS,
+        },
+        **problem_responses(503),
+    },
 )
 async def list_jobs(
     request: Request,

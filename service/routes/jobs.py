@@ -1,15 +1,24 @@
 """GET /jobs/{id}, with `?wait=`; POST /jobs/{id}/cancel; DELETE /jobs/{id}."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from contract.job import Job
 from service.dependencies import WithOwner, WithParts
 from service.headers.preferences import MAX_WAIT_SECONDS
+from service.openapi.headers import answer_headers
+from service.openapi.links import JOB_LINKS
 from service.routes.problems import problem_responses
 
-router = APIRouter()
+_JOB: dict[str, Any] = {
+    "model": Job,
+    "description": "The job.",
+    "headers": answer_headers("Cache-Control"),
+    "links": JOB_LINKS,
+}
+
+router = APIRouter(tags=["jobs"])
 
 Wait = Annotated[
     float, Query(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False, description="hold up to this many seconds for the end")
@@ -21,7 +30,7 @@ Wait = Annotated[
     operation_id="get_job",
     summary="The whole truth about a job",
     response_class=Response,
-    responses={200: {"model": Job}, **problem_responses(401, 404, 410, 421, 422, 503)},
+    responses={200: _JOB, **problem_responses(404, 410, 503)},
 )
 async def get_job(job_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 0) -> Response:
     """Status, place in line, progress, effective parameters, images, error and timings in one answer."""
@@ -33,7 +42,7 @@ async def get_job(job_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 
     operation_id="cancel_job",
     summary="Cancel a queued or running job",
     response_class=Response,
-    responses={200: {"model": Job}, **problem_responses(401, 403, 404, 410, 421, 422, 503)},
+    responses={200: _JOB, **problem_responses(404, 410, 503)},
 )
 async def cancel_job(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Repeatable. A queued job ends at once, a running one at its next step; an ended job stays as it is."""
@@ -46,7 +55,7 @@ async def cancel_job(job_id: str, owner: WithOwner, parts: WithParts) -> Respons
     operation_id="delete_job",
     summary="Delete an ended job and its pictures",
     response_class=Response,
-    responses={204: {"description": "Gone."}, **problem_responses(401, 403, 404, 409, 410, 421, 422, 503)},
+    responses={204: {"description": "Gone."}, **problem_responses(404, 409, 410, 503)},
 )
 async def delete_job(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """For ever: from now on it is a 404. A job that has not ended must be canceled first."""

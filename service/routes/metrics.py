@@ -5,10 +5,18 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from service.dependencies import WithParts
+from service.errors import NotFound
 from service.headers.content_negotiation import qualities_of
+from service.openapi.headers import answer_headers
 from service.routes.problems import problem_responses
 
-router = APIRouter()
+router = APIRouter(tags=["health"])
+
+_EXAMPLE = """\
+# HELP darkroom_jobs_queued Jobs in line.
+# TYPE darkroom_jobs_queued gauge
+darkroom_jobs_queued 3.0
+"""
 
 
 @router.get(
@@ -19,13 +27,19 @@ router = APIRouter()
     responses={
         200: {
             "description": "In Prometheus's text format, or as OpenMetrics where `Accept` asks for it.",
-            "content": {"text/plain": {}, "application/openmetrics-text": {}},
+            "content": {
+                "text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE},
+                "application/openmetrics-text": {"schema": {"type": "string"}, "example": f"{_EXAMPLE}# EOF\n"},
+            },
+            "headers": answer_headers("Cache-Control", "Vary"),
         },
-        **problem_responses(421),
+        **problem_responses(404),
     },
 )
 async def metrics(request: Request, parts: WithParts) -> Response:
     """Needs no key. Answers without Redis too, with what it has."""
+    if parts.scrape is None:
+        raise NotFound("There is nothing here.")
     registry = await parts.scrape.now()
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     # Not as prometheus-client would choose: it cannot read every header, and takes the version from it as it comes.

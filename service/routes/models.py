@@ -8,10 +8,9 @@ from contract.model import GuidanceKind, Model, ModelDefaults, ModelLimits
 from contract.schedulers import SCHEDULERS, Scheduler
 from contract.worker_state import ModelState
 from service.dependencies import WithOwner, WithParts
-from service.routes.problems import problem_responses
 from service.workers import read_model_states
 
-router = APIRouter()
+router = APIRouter(tags=["models"])
 
 
 class _Offer(BaseModel):
@@ -43,7 +42,7 @@ class OfferedSchedulers(BaseModel):
     schedulers: list[OfferedScheduler]
 
 
-@router.get("/models", operation_id="list_models", summary="The models on offer", responses=problem_responses(401, 421))
+@router.get("/models", operation_id="list_models", summary="The models on offer")
 async def list_models(_: WithOwner, parts: WithParts) -> OfferedModels:
     """With their defaults and limits; a request without a model gets the one whose `default` is true."""
     catalog = parts.catalog
@@ -59,12 +58,7 @@ async def list_models(_: WithOwner, parts: WithParts) -> OfferedModels:
     )
 
 
-@router.get(
-    "/schedulers",
-    operation_id="list_schedulers",
-    summary="The schedulers on offer",
-    responses=problem_responses(401, 421),
-)
+@router.get("/schedulers", operation_id="list_schedulers", summary="The schedulers on offer")
 async def list_schedulers(_: WithOwner, parts: WithParts) -> OfferedSchedulers:
     """A request names one by its `name`, or, the first of a class, by its `class_name`."""
     models = parts.catalog.models.values()

@@ -1,6 +1,5 @@
 """How the problem documents stand in the OpenAPI document."""
 
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
@@ -27,12 +26,8 @@ class Problem(BaseModel):
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that can end with these statuses."""
-    schema = Problem.model_json_schema()
-    # The schema stands in the middle of a document, whose root a `#/$defs/` would be looked for in.
-    del schema["$defs"]
-    schema["properties"]["errors"]["anyOf"][0]["items"] = FieldProblem.model_json_schema()
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM_TYPE: {"schema": schema}}}
-        for status in statuses
-    }
+    """What a route adds to its `responses` for the statuses that are its own.
+
+    Those that any request can end with are added by service/openapi/document.py, where it makes a reference of each.
+    """
+    return {status: {"description": "A problem.", "content": {PROBLEM_TYPE: {}}} for status in statuses}

@@ -9,11 +9,13 @@ from service.dependencies import WithParts, WithSheetViewer
 from service.errors import ImageNotFound
 from service.grids.sheets import sheet_etag
 from service.headers.conditions import WithConditions
+from service.openapi.headers import answer_headers
 from service.routes.images import FORMATS
 from service.routes.problems import problem_responses
 
-router = APIRouter()
+router = APIRouter(tags=["grids"])
 
+_HEADERS = answer_headers("ETag", "Cache-Control")
 _ROUTE: dict[str, Any] = {
     "response_class": Response,
     "openapi_extra": {"security": [{}]},  # a signed URL needs no key
@@ -21,9 +23,10 @@ _ROUTE: dict[str, Any] = {
         200: {
             "content": {each: {} for each in CONTENT_TYPES.values()},
             "description": "The sheet, as the grid is now.",
+            "headers": _HEADERS,
         },
-        304: {"description": "The client has it."},
-        **problem_responses(401, 404, 410, 421, 422, 503),
+        304: {"description": "The client has it.", "headers": _HEADERS},
+        **problem_responses(401, 404, 410, 503),
     },
 }
 

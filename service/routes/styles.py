@@ -4,17 +4,16 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from service.dependencies import WithOwner, WithParts
-from service.routes.problems import problem_responses
 from service.styles import Style
 
-router = APIRouter()
+router = APIRouter(tags=["models"])
 
 
 class OfferedStyles(BaseModel):
     styles: list[Style]
 
 
-@router.get("/styles", operation_id="list_styles", summary="The styles on offer", responses=problem_responses(401, 421))
+@router.get("/styles", operation_id="list_styles", summary="The styles on offer")
 async def list_styles(_: WithOwner, parts: WithParts) -> OfferedStyles:
     """With the words that each puts around a prompt, in place of `{prompt}`, and its negative prompt."""
     return OfferedStyles(styles=list(parts.styles.styles.values()))

@@ -1,13 +1,23 @@
 """GET /webhooks/secret; POST /webhooks/secret/rotate; POST /jobs/{id}/webhook/redeliver."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from contract.job import Job
 from service.dependencies import WithOwner, WithParts
+from service.openapi.headers import answer_headers
+from service.openapi.links import JOB_LINKS
 from service.routes.problems import problem_responses
 from service.webhooks.signing import WebhookSecret
 
-router = APIRouter()
+_SECRET: dict[str, Any] = {
+    "model": WebhookSecret,
+    "description": "The secret.",
+    "headers": answer_headers("Cache-Control"),
+}
+
+router = APIRouter(tags=["webhooks"])
 
 
 @router.get(
@@ -15,7 +25,7 @@ router = APIRouter()
     operation_id="get_webhook_secret",
     summary="What your webhooks are signed with",
     response_class=Response,
-    responses={200: {"model": WebhookSecret}, **problem_responses(401, 421, 503)},
+    responses={200: _SECRET, **problem_responses(503)},
 )
 async def get_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
     """One for each owner. A receiver verifies with it that a delivery comes from here."""
@@ -27,7 +37,7 @@ async def get_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
     operation_id="rotate_webhook_secret",
     summary="A new secret for your webhooks",
     response_class=Response,
-    responses={200: {"model": WebhookSecret}, **problem_responses(401, 403, 421, 503)},
+    responses={200: _SECRET, **problem_responses(503)},
 )
 async def rotate_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
     """For a day the former one signs as well, so that receivers can be given the new one one by one."""
@@ -40,7 +50,15 @@ async def rotate_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
     operation_id="redeliver_webhook",
     summary="Tell a job's webhook again",
     response_class=Response,
-    responses={202: {"model": Job}, **problem_responses(401, 403, 404, 409, 410, 421, 422, 503)},
+    responses={
+        202: {
+            "model": Job,
+            "description": "The job; its deliveries are pending again.",
+            "headers": answer_headers("Cache-Control"),
+            "links": JOB_LINKS,
+        },
+        **problem_responses(404, 409, 410, 503),
+    },
 )
 async def redeliver_webhook(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Everything that it was told or to be told so far, with the same ids, whatever came of it."""

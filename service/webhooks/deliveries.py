@@ -15,13 +15,13 @@ from typing import NamedTuple, cast
 
 import redis.asyncio
 import structlog
-from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from contract import scripts
-from contract.job import Job, Sign, job_from_record
-from contract.webhook import MAX_ATTEMPTS_KEPT, Attempt, Delivery, DeliveryState, Webhook, WebhookEvent
+from contract.job import Sign, job_from_record
+from contract.webhook import MAX_ATTEMPTS_KEPT, Attempt, Delivery, DeliveryState, Webhook
 from service.metrics.process_metrics import ProcessMetrics
+from service.webhooks.message import WebhookMessage
 from service.webhooks.retries import Answer, Outcome, outcome_of, seconds_until_next
 from service.webhooks.sending import Sender
 from service.webhooks.signing import WebhookSecrets, signed_headers
@@ -51,14 +51,6 @@ class _Leased(NamedTuple):
     owner: str
     rotations: list[str]
     record: list[str | int | None]
-
-
-class WebhookMessage(BaseModel):
-    """What is sent: the event, when it happened, and its job as it is when this is sent."""
-
-    type: WebhookEvent
-    timestamp: datetime
-    data: Job
 
 
 class Deliveries:
@@ -134,8 +126,8 @@ class Deliveries:
         job = job_from_record(leased.job_id, leased.record, self._sign)
         webhook = cast(Webhook, job.webhook)  # the script takes nothing of a job without one
         delivery = next(each for each in webhook.deliveries if each.event == leased.event)
-        message = WebhookMessage(type=delivery.event, timestamp=delivery.created_at, data=job)
-        body = message.model_dump_json(exclude={"data": {"webhook": {"deliveries"}}})
+        told = job.model_copy(update={"webhook": webhook.model_copy(update={"deliveries": []})})
+        body = WebhookMessage(type=delivery.event, timestamp=delivery.created_at, data=told).model_dump_json()
         secrets = self._secrets.in_force(leased.owner, leased.rotations, now)
         at, began = datetime.now(UTC), time.monotonic()
         answer = await self._sender.send(webhook.url, signed_headers(delivery.id, at, body, secrets), body.encode())

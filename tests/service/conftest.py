@@ -18,6 +18,11 @@ from tests.service.event_stream import Connect, RawStream
 from tests.service.moves import Moves
 
 
+def lasting(answer: httpx.Response) -> dict[str, str]:
+    """The headers that are the same in two answers to the same request."""
+    return {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
+
+
 @dataclass(frozen=True)
 class Service:
     """A running `python -m service`."""
@@ -34,10 +39,12 @@ class Service:
         return document
 
 
-def start_service(redis_url: str, data_dir: Path, *, output: IO[bytes] | None = None, **environment: str) -> Service:
+def start_service(
+    redis_url: str, data_dir: Path, *, output: IO[bytes] | None = None, module: str = "service", **environment: str
+) -> Service:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "service"],
+        [sys.executable, "-m", module],
         cwd=ROOT,
         env=os.environ
         | {"DARKROOM_REDIS_URL": redis_url, "DARKROOM_DATA_DIR": str(data_dir), "DARKROOM_PORT": str(port)}
@@ -92,8 +99,7 @@ def service(shared_service: Service, redis_url: str) -> Service:  # noqa: ARG001
     return shared_service
 
 
-@pytest.fixture
-def stub_worker(service: Service, redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
+def start_stub_worker(service: Service, redis_url: str) -> subprocess.Popen[bytes]:
     """The real worker around a stub pipeline, ready to take the service's jobs."""
     variables = {"REDIS_URL": redis_url, "DATA_DIR": str(service.data_dir), "WORKER_NAME": "w"}
     process = subprocess.Popen(
@@ -102,6 +108,12 @@ def stub_worker(service: Service, redis_url: str) -> Iterator[subprocess.Popen[b
         env=os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()},
     )
     wait_until(lambda: [each["state"] for each in service.http.get("/readyz").json()["workers"]] == ["ready"], 30)
+    return process
+
+
+@pytest.fixture
+def stub_worker(service: Service, redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = start_stub_worker(service, redis_url)
     yield process
     end(process, signal.SIGKILL)
 

@@ -46,38 +46,44 @@ def encoded(job: Job, image: Image.Image, output_format: OutputFormat) -> bytes:
     return encode_image(image, job.parameters.model_copy(update={"output_format": output_format}), 0)
 
 
+def noise(size: tuple[int, int]) -> Image.Image:
+    """What no format makes small."""
+    return Image.merge("RGB", [Image.effect_noise(size, 100) for _ in range(3)])
+
+
 def keep(
     service: Service,
     client: redis.Redis,
     output_format: OutputFormat = "png",
     size: tuple[int, int] = SIZE,
+    image: Image.Image | None = None,
     **parameters: Any,
 ) -> Picture:
     """A job that ended with one picture."""
     job = Job.model_validate(service.submit(output_format=output_format, **parameters))
     claim(client)
-    return finish_with_picture(service, client, job, output_format, size)
+    return finish_with_picture(service, client, job, output_format, image or drawing(size))
 
 
 def finish_with_picture(
-    service: Service, client: redis.Redis, job: Job, output_format: OutputFormat, size: tuple[int, int]
+    service: Service, client: redis.Redis, job: Job, output_format: OutputFormat, image: Image.Image
 ) -> Picture:
     """Of a running job."""
-    content = encoded(job, drawing(size), output_format)
-    image = StoredImage(
+    content = encoded(job, image, output_format)
+    stored = StoredImage(
         key=f"{job.id}/e-0.{output_format}",
         index=0,
         seed=job.parameters.seed,
-        width=size[0],
-        height=size[1],
+        width=image.width,
+        height=image.height,
         content_type=CONTENT_TYPES[output_format],
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
     )
     folder = service.data_dir / "images"
-    local_image_store(folder).put(image.key, content)
-    finish(client, job.id, "finished", "images", stored_images.dump_json([image]).decode())
-    return Picture(job.id, content, image.sha256, folder / image.key, f"/images/{job.id}/0.{output_format}")
+    local_image_store(folder).put(stored.key, content)
+    finish(client, job.id, "finished", "images", stored_images.dump_json([stored]).decode())
+    return Picture(job.id, content, stored.sha256, folder / stored.key, f"/images/{job.id}/0.{output_format}")
 
 
 def opened(content: bytes) -> Image.Image:

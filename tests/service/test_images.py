@@ -1,11 +1,10 @@
-import httpx
 import pytest
 import redis
 
 from contract.image_file import CONTENT_TYPES
 from contract.parameters import OutputFormat
 from tests.conftest import wait_until
-from tests.service.conftest import Service
+from tests.service.conftest import Service, lasting
 from tests.service.pictures import Picture, drawing, keep, opened
 
 ADDRESSES = ["0.png", "0.jpeg", "0.jpg", "0.webp", "0", "0.png?width=64", "0.webp?width=128", "0?width=64"]
@@ -48,11 +47,7 @@ def test_head_gives_the_headers_of_get_without_the_bytes(service: Service, pictu
     # HEAD first: it has to tell a length that nobody has computed yet. Ranges are for GET alone.
     head, get = service.http.head(url, headers={"Range": "bytes=0-1"}), service.http.get(url)
     assert (head.status_code, head.content) == (200, b"")
-    assert _lasting(head) == _lasting(get)
-
-
-def _lasting(answer: httpx.Response) -> dict[str, str]:
-    return {name: value for name, value in answer.headers.items() if name != "date"}
+    assert lasting(head) == lasting(get)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

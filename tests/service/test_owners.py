@@ -12,7 +12,7 @@ from contract import scripts
 from service.access.key_file import KeyLimits
 from service.keys import add, revoke
 from tests.conftest import wait_until
-from tests.service.conftest import Service, start_service, stop_service
+from tests.service.conftest import Service, lasting, start_service, stop_service
 from tests.service.event_stream import events_of
 from tests.service.pictures import Picture, keep
 
@@ -76,7 +76,7 @@ def picture(alice: Service, client: redis.Redis) -> Picture:
 
 
 def shown(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
-    return answer.status_code, {name: value for name, value in answer.headers.items() if name != "date"}, answer.content
+    return answer.status_code, lasting(answer), answer.content
 
 
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
@@ -118,7 +118,10 @@ def test_a_stranger_learns_nothing(stranger: Service, picture: Picture, method: 
 
 def test_a_strangers_body_is_not_read(stranger: Service) -> None:
     headers = {"Content-Type": "application/json"}
-    assert stranger.http.post("/generate", content=b"x" * 100_000, headers=headers).status_code == 401
+    assert stranger.http.post("/generate", content=b"x" * 60_000, headers=headers).status_code == 401
+    # What is too large for anybody need not be read either.
+    assert stranger.http.post("/generate", content=b"x" * 100_000, headers=headers).status_code == 413
+    assert stranger.http.post("/generate", content=(b"x" * 10_000 for _ in range(20))).status_code == 401
 
 
 GRID = {"parameters": {"prompt": "a"}, "x": {"parameter": "seed", "values": [1, 2]}}

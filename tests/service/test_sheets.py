@@ -11,7 +11,7 @@ from contract import keys
 from contract.image_file import CONTENT_TYPES
 from contract.job import Job
 from contract.provenance import MADE_BY_AI
-from tests.service.conftest import Service
+from tests.service.conftest import Service, lasting
 from tests.service.moves import Moves
 from tests.service.pictures import drawing, finish_with_picture, opened
 from tests.service.test_grids import made
@@ -27,7 +27,7 @@ BODY = {
 def draw_next(service: Service, client: redis.Redis, moves: Moves) -> str:
     """The next job in line, with a picture."""
     job = Job.model_validate(service.http.get(f"/jobs/{moves.claim()}").json())
-    finish_with_picture(service, client, job, "png", SIZE)
+    finish_with_picture(service, client, job, "png", drawing(SIZE))
     return job.id
 
 
@@ -115,8 +115,7 @@ def test_a_sheet_can_be_had_in_every_format(service: Service, extension: str, ou
     url = f"/grids/{made(service, BODY)['id']}/sheet.{extension}"
     head, get = service.http.head(url), service.http.get(url)
     assert (head.status_code, get.status_code, head.content) == (200, 200, b"")
-    lasting = [{name: value for name, value in each.headers.items() if name != "date"} for each in (head, get)]
-    assert lasting[0] == lasting[1]
+    assert lasting(head) == lasting(get)
     assert get.headers["content-type"] == CONTENT_TYPES[output_format]  # type: ignore[index]
     assert get.headers["content-length"] == str(len(get.content))
     assert get.headers["cache-control"] == "private, no-cache"

@@ -38,7 +38,7 @@ class Traced:
 
     def submit(self, prompt: str, headers: Mapping[str, str | bytes] | None = None, **parameters: Any) -> str:
         body = {"prompt": prompt, "negative_prompt": CANARY} | parameters
-        answer = self.service.http.post(f"/generate?{CANARY}={CANARY}", json=body, headers=headers)
+        answer = self.service.http.post("/generate", json=body, headers=headers)
         assert answer.status_code == 202, answer.text
         job_id: str = answer.json()["id"]
         return job_id
@@ -162,7 +162,7 @@ def test_failures_are_named_and_a_refused_request_has_its_status(traced: Traced,
     failed = wait_until(lambda: [span for span in collector.named("job") if span.failed])[0]
     assert failed.attributes["error.type"] == "generation_failed"
     assert failed.attributes["darkroom.job.status"] == "failed"
-    traced.service.http.post("/generate", json={"prompt": CANARY, "width": -1})
+    traced.service.http.post(f"/generate?{CANARY}={CANARY}", json={"prompt": CANARY, "width": -1})
     refused = wait_until(lambda: [s for s in collector.spans if s.attributes.get("http.response.status_code") == 422])
     assert (refused[0].name, refused[0].failed) == ("POST /generate", False)
 

@@ -108,7 +108,7 @@ def test_a_receiver_is_told_what_happens_to_a_job(
     job = service.http.get(f"/jobs/{job_id}").json()
     assert message["type"] == "job.succeeded"
     assert message["timestamp"] == job["completed_at"]
-    assert message["data"] == job | {"webhook": {"url": receiver.url + path, "events": ALL}}
+    assert message["data"] == job | {"webhook": {"url": receiver.url + path, "events": ALL, "deliveries": []}}
     assert running.id != ended.id
     assert ended.headers["content-type"] == "application/json"
 
