@@ -14,7 +14,7 @@ serve: $(VENV)/installed
 
 # Two processes: many tests wait for others, and none needs two cores.
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
