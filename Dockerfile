@@ -1,7 +1,9 @@
 # The service: HTTP and Redis, no torch. BASE is any Debian-like image with python3 (3.11 or newer) and its venv module.
+# EXTRAS=tracing adds what sends traces.
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build
+ARG EXTRAS=""
 ENV PATH=/venv/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1
@@ -12,7 +14,7 @@ COPY contract/ contract/
 COPY darkroom/ darkroom/
 COPY service/ service/
 COPY worker/ worker/
-RUN pip install --constraint constraints.txt ".[service]" \
+RUN pip install --constraint constraints.txt ".[service${EXTRAS:+,$EXTRAS}]" \
     && pip uninstall --yes pip
 
 FROM ${BASE}

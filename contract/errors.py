@@ -3,7 +3,7 @@
     DarkroomError
     ├── SettingsError            the environment holds a value that cannot be used
     ├── CatalogError             models.toml or styles.toml cannot be used
-    ├── ParametersRefused        a request is outside the limits of its model
+    ├── ParametersRefused        a request names what is not on offer, or is outside the limits of its model
     ├── StoreError               the image store did not do what was asked
     │   └── StoreFull            because it has no room
     └── JobFailed                how a running job ends in failure; the code reaches the client
@@ -44,7 +44,7 @@ class Refusal(NamedTuple):
 
 
 class ParametersRefused(DarkroomError):
-    """A request is outside the limits of its model."""
+    """A request names what is not on offer, or is outside the limits of its model."""
 
     def __init__(self, refusals: list[Refusal]) -> None:
         super().__init__("; ".join(f"{refusal.pointer}: {refusal.detail}" for refusal in refusals))

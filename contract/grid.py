@@ -20,6 +20,7 @@ from contract.job import (
     Sign,
     StoredImage,
     Timings,
+    error_from_record,
     public_images,
     stored_images,
     timings_from_record,
@@ -41,6 +42,7 @@ AxisParameter = Literal[
     "prompt_weighting",
     "clip_skip",
 ]
+CellStatus = Literal["queued", "running", "succeeded", "failed", "canceled", "gone"]
 AxisValue = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
 """Whatever its parameter takes; null as if it were left out."""
 
@@ -113,10 +115,7 @@ class GridCell(_Part):
     x: AxisValue
     y: AxisValue
     job_id: str
-    status: Annotated[
-        Literal["queued", "running", "succeeded", "failed", "canceled", "gone"],
-        Field(description="its job's; gone if that is no longer kept"),
-    ]
+    status: Annotated[CellStatus, Field(description="its job's; gone if that is no longer kept")]
     error: JobError | None
     image: GeneratedImage | None
     timings: Timings
@@ -162,7 +161,7 @@ class CellRecord:
         return self.status is None or self.status.ended
 
     @property
-    def shown_status(self) -> Literal["queued", "running", "succeeded", "failed", "canceled", "gone"]:
+    def shown_status(self) -> CellStatus:
         return self.status.value if self.status else "gone"
 
 
@@ -231,15 +230,12 @@ def _cell_record(job_id: str, values: Sequence[str | None]) -> CellRecord:
     created_at, started_at = (
         datetime.fromisoformat(text) if text else None for text in (field["created_at"], field["started_at"])
     )
-    error = None
-    if field["error_code"]:
-        error = JobError(code=field["error_code"], detail=field["error_detail"] or "")
     return CellRecord(
         job_id=job_id,
         status=status,
         cost=int(field["cost"] or 1),
         done=1.0 if status is None or status.ended else int(field["step"] or 0) / int(field["total"] or 1),
-        error=error,
+        error=error_from_record(status, field["error_code"], field["error_detail"]) if created_at else None,
         images=stored_images.validate_json(field["images"] or "[]"),
         timings=timings_from_record(field["timings"], created_at, started_at) if created_at else Timings(),
     )

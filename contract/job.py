@@ -187,9 +187,6 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
     }
     status = FROM_RQ[field["status"] or ""]
     created_at, started_at = datetime.fromisoformat(field["created_at"] or ""), _time(field["started_at"])
-    error = None
-    if status is JobStatus.FAILED:
-        error = JobError(code=field["error_code"] or "worker_crashed", detail=field["error_detail"] or "")
     return Job(
         id=job_id,
         status=status,
@@ -201,7 +198,7 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         labels=_labels.validate_json(field["labels"] or "{}"),
         grid_id=field["grid_id"],
         images=public_images(job_id, stored_images.validate_json(field["images"] or "[]"), sign),
-        error=error,
+        error=error_from_record(status, field["error_code"], field["error_detail"]),
         warnings=job_warnings.validate_json(field["warnings"] or "[]"),
         attempts=int(field["attempts"] or 0),
         created_at=created_at,
@@ -212,6 +209,11 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         timings=timings_from_record(field["timings"], created_at, started_at),
         webhook=webhook_from_record(field["webhook"], [field[f"delivery:{event}"] for event in WEBHOOK_EVENTS]),
     )
+
+
+def error_from_record(status: JobStatus | None, code: str | None, detail: str | None) -> JobError | None:
+    """Why a job failed; without a code where a tool called it failed. None for any that did not fail."""
+    return JobError(code=code or "worker_crashed", detail=detail or "") if status is JobStatus.FAILED else None
 
 
 def timings_from_record(text: str | None, created_at: datetime, started_at: datetime | None) -> Timings:

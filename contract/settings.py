@@ -9,6 +9,7 @@ from redis import ConnectionPool
 
 from contract.errors import SettingsError
 from contract.loopback import is_loopback
+from contract.reasons import reason_of
 
 
 class LogSettings(BaseSettings):
@@ -82,8 +83,5 @@ def read_settings(kind: type[Settings]) -> Settings:
     try:
         return kind()
     except ValidationError as error:
-        reasons = [
-            f"DARKROOM_{'_'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors()
-        ]
+        reasons = [f"DARKROOM_{'_'.join(map(str, each['loc'])).upper()}: {reason_of(each)}" for each in error.errors()]
         raise SettingsError("; ".join(reasons)) from None

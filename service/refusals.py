@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from contract.errors import Refusal
+from contract.reasons import reason_of
 
 
 def refusals_of(error: ValidationError) -> list[Refusal]:
     """Every field that cannot be taken; what was sent is not in it."""
     problems = error.errors(include_url=False, include_input=False)
-    return [Refusal(_pointer(each["loc"]), each["msg"].removeprefix("Value error, ")) for each in problems]
+    return [Refusal(_pointer(each["loc"]), reason_of(each)) for each in problems]
 
 
 def _pointer(location: Iterable[int | str]) -> str:

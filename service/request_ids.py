@@ -1,12 +1,10 @@
 """Gives every request an id: its client's own or a new one, told back and written on every line of the log about it.
 
-Writes a line for each request where that is asked for. Knows headers and routes; never writes an address as it was
-asked for, in which there may be a signature or anything else.
+Writes a line for each request where that is asked for. Knows headers; knows nothing of what is asked for.
 """
 
 import re
 import time
-from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -16,12 +14,12 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from contract.job import JOB_ID
 from service.access.owners import Owner
+from service.asked import method_of, route_of
 
 log = structlog.get_logger("darkroom.service")
 
 _HEADER = "X-Request-ID"
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _JOB_ID = re.compile(JOB_ID)
 
 
@@ -61,17 +59,9 @@ class RequestIds:
             await self.app(scope, receive, send_with_id)
         finally:
             if self.access_log:
-                log.info("request", **_asked(scope), status=status, seconds=round(time.monotonic() - started, 6))
-
-
-def route_of(scope: Scope) -> str:
-    """The pattern of the address that was asked for, known once the app was called; empty where there is none."""
-    return str(getattr(scope.get("route"), "path", ""))
+                seconds = round(time.monotonic() - started, 6)
+                log.info("request", method=method_of(scope), route=route_of(scope), status=status, seconds=seconds)
 
 
 def _request_id(presented: str | None) -> str:
     return presented if presented is not None and _USABLE.fullmatch(presented) else uuid4().hex
-
-
-def _asked(scope: Scope) -> dict[str, Any]:
-    return {"method": scope["method"] if scope["method"] in _METHODS else "other", "route": route_of(scope)}

@@ -3,15 +3,15 @@
 Knows prompts; knows nothing of pictures: a style is text.
 """
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from contract.errors import CatalogError, ParametersRefused, Refusal
+from contract.errors import ParametersRefused, Refusal
 from contract.model import GuidanceKind, Model
 from contract.parameters import MAX_TEXT, GenerationRequest, Name, Text
+from contract.toml_tables import read_tables
 
 _PLACE = "{prompt}"
 
@@ -71,26 +71,4 @@ def apply_style(style: Style, request: Request, model: Model) -> Request:
 
 def read_style_catalog(path: Path) -> StyleCatalog:
     """The catalog in a TOML file of `[[styles]]` tables; there may be none. Raises CatalogError."""
-    try:
-        document = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CatalogError(f"{path}: {error}") from None
-    tables = document.pop("styles", [])
-    if document or not isinstance(tables, list):
-        raise CatalogError(f"{path}: must hold nothing but [[styles]] tables")
-    styles = [_read_style(path, index, table) for index, table in enumerate(tables)]
-    names = [style.name for style in styles]
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise CatalogError(f"{path}: the name {repeated!r} is used more than once")
-    return StyleCatalog(styles)
-
-
-def _read_style(path: Path, index: int, table: Any) -> Style:
-    try:
-        return Style.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        name = table.get("name", index + 1) if isinstance(table, dict) else index + 1
-        raise CatalogError(f"{path}: style {name!r}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+    return StyleCatalog(read_tables(path, Style, "style", "name"))

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from contract.tracing import context_from, fail, span, trace_id
-from service.request_ids import route_of
+from service.asked import route_of
 
 
 class TracedPosts:

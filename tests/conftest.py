@@ -1,18 +1,21 @@
 """A real Valkey for every test that wants one."""
 
+import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import redis
 
 from darkroom import valkey
+from darkroom.settings import variables
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,6 +35,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def start_module(
+    module: str, environment: Mapping[str, str], output: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """`python -m`, with some variables more than this process has."""
+    command, whole = [sys.executable, "-m", module], os.environ | environment
+    return subprocess.Popen(command, cwd=ROOT, env=whole, stdout=output, stderr=output)
+
+
+def start_stub(
+    redis_url: str, data_dir: Path, name: str = "w", *, output: IO[bytes] | None = None, **environment: str
+) -> subprocess.Popen[bytes]:
+    """The real worker around a stub pipeline."""
+    own = variables(redis_url=redis_url, data_dir=str(data_dir), worker_name=name)
+    return start_module("tests.stub_worker", own | environment, output)
 
 
 def end(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGTERM) -> int:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from service.settings import ServiceSettings
+from worker.settings import WorkerSettings
+
 ROOT = Path(__file__).parents[1]
 ROOMS = ("contract", "service", "worker", "darkroom")
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
@@ -35,6 +38,27 @@ def test_every_module_says_what_it_is_and_stays_within_a_reader_s_reach(path: Pa
 def test_every_room_is_packaged_and_nothing_else() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert set(pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(ROOMS)
+
+
+def test_every_module_of_the_worker_and_every_folder_of_the_service_is_on_the_map() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    modules = {path.stem for path in (ROOT / "worker").glob("*.py")} - {"__init__"}
+    folders = {path.parent.name for path in (ROOT / "service").glob("*/__init__.py")}
+    words = set(re.findall(r"\w+", text.partition("## The worker's modules")[2].split("```")[1]))
+    assert modules - words == set()
+    assert {each for each in folders if f"\n{each}/ " not in text} == set()
+
+
+def test_every_setting_is_documented() -> None:
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("api.md", "models.md"))
+    rows = re.findall(r"^\| .*", text, re.MULTILINE)
+    documented = {name.lower() for row in rows for name in settings_in(row)}
+    settings = {*ServiceSettings.model_fields, *WorkerSettings.model_fields}
+    assert settings - documented == {"supervisor_pid", "predecessor_pid"}  # which no user sets
+
+
+def settings_in(row: str) -> list[str]:
+    return re.findall(r"`(?:DARKROOM_)?([A-Z_]+)`", row.split("|")[1])
 
 
 def test_every_event_of_the_log_is_in_its_documentation() -> None:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contract.errors import DeadlineExceeded
 from worker.previews import Peek, Preview
@@ -35,6 +36,36 @@ class LeaseLost(Interrupted):
 
 class WorkerStopping(Interrupted):
     """See Interrupted."""
+
+
+class Claim(NamedTuple):
+    """A job that this worker may run, as scripts/claim.lua gives it."""
+
+    job_id: bytes
+    execution_id: bytes
+    owner: bytes
+    traceparent: bytes
+    tracestate: bytes
+    attempts: bytes
+    queued_seconds: bytes
+    data: bytes
+    parameters: bytes
+    seconds: bytes
+    too_late: bytes
+
+    def execution(self) -> "Execution":
+        """Of this job, from now on."""
+        return Execution(
+            job_id=self.job_id.decode(),
+            execution_id=self.execution_id.decode(),
+            owner=self.owner.decode(),
+            traceparent=self.traceparent.decode(),
+            tracestate=self.tracestate.decode(errors="replace"),
+            attempts=int(self.attempts),
+            queued_seconds=float(self.queued_seconds),
+            seconds=float(self.seconds),
+            too_late=self.too_late.decode(),
+        )
 
 
 @dataclass

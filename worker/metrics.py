@@ -4,18 +4,16 @@ Knows Prometheus; knows nothing of torch or Redis. It begins anew with the proce
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
-from platform import python_version
 from typing import Protocol
 
 import psutil
 import structlog
-from prometheus_client import CollectorRegistry, Histogram, Info, disable_created_metrics
+from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from contract import keys
 from contract.job import Timings
+from contract.metrics import SECONDS_BUCKETS, process_registry
 from contract.rung import Rung
 from contract.worker_state import ModelState
 from worker.memory_report import DeviceMemory
@@ -45,8 +43,7 @@ class WorkerMetrics:
     """One for each process. The only label that is no constant is the model, which is always one of the catalog."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        self.registry = process_registry()
         self._load_seconds = self._seconds("load", "To load a job's model, or to move it to the device.")
         self._denoise_seconds = self._seconds("denoise", "A job's denoising.")
         self._decode_seconds = self._seconds("decode", "A job's decodes.")
@@ -54,8 +51,6 @@ class WorkerMetrics:
         self._batch_images = Histogram(
             "darkroom_batch_images", "Images of one pipeline call.", ["model"], buckets=_BATCHES, registry=self.registry
         )
-        build = {"version": version("darkroom"), "python": python_version()}
-        Info("darkroom_build", "What runs.", registry=self.registry).info(build)
 
     def job_drawn(self, model: str, timings: Timings, batches: list[int]) -> None:
         """Where a job's time went, and how many images each of its pipeline calls had."""
@@ -75,8 +70,8 @@ class WorkerMetrics:
         self.registry.register(_Watched(memory, states))
 
     def _seconds(self, what: str, documentation: str) -> Histogram:
-        buckets = [float(bound) for bound in keys.SECONDS_BUCKETS]
-        return Histogram(f"darkroom_{what}_seconds", documentation, ["model"], buckets=buckets, registry=self.registry)
+        name = f"darkroom_{what}_seconds"
+        return Histogram(name, documentation, ["model"], buckets=SECONDS_BUCKETS, registry=self.registry)
 
 
 class _Watched(Collector):

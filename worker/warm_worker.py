@@ -30,7 +30,7 @@ from contract.parameters import GenerationParameters
 from contract.tracing import span
 from contract.worker_state import ModelState
 from worker.beat import Beat
-from worker.execution import Execution, JobCanceled, LeaseLost, WorkerStopping
+from worker.execution import Claim, Execution, JobCanceled, LeaseLost, WorkerStopping
 from worker.image_filter import warnings_of_withheld
 from worker.image_writer import ImageWriter
 from worker.metrics import Memory, WorkerMetrics
@@ -126,7 +126,7 @@ class WarmWorker(SimpleWorker):
         while not self._leaving:
             claims = self._claim(args=[self.name, uuid4().hex])
             for claim in claims:
-                self._run(*claim)
+                self._run(Claim(*claim))
                 self._look_at_models()
             if not claims:
                 self._wait_for_head()
@@ -151,34 +151,11 @@ class WarmWorker(SimpleWorker):
         """Blocks until there is a head of the line, for a second at most; leaves it where it is."""
         self.connection.blmove(keys.QUEUE, keys.QUEUE, _BLOCK_SECONDS, "LEFT", "LEFT")
 
-    def _run(
-        self,
-        job_id: bytes,
-        execution_id: bytes,
-        owner: bytes,
-        traceparent: bytes,
-        tracestate: bytes,
-        attempts: bytes,
-        queued_seconds: bytes,
-        data: bytes,
-        parameters: bytes,
-        seconds: bytes,
-        too_late: bytes,
-    ) -> None:
-        execution = Execution(
-            job_id.decode(),
-            execution_id.decode(),
-            owner.decode(),
-            traceparent.decode(),
-            float(seconds),
-            too_late.decode(),
-            tracestate.decode(errors="replace"),
-            int(attempts),
-            float(queued_seconds),
-        )
+    def _run(self, claim: Claim) -> None:
+        execution = claim.execution()
         with self._beat.holding(execution), job_observed(execution, self.name) as observed:
             try:
-                fields = self._result(execution, data, parameters, observed)
+                fields = self._result(claim, execution, observed)
                 self._end(execution, observed, JobStatus.SUCCEEDED, fields)
             except JobFailed as error:
                 observed.error = error
@@ -208,14 +185,12 @@ class WarmWorker(SimpleWorker):
             log.info("ending_for_successor", reason="memory has grown", worker=self.name)
             self._leaving = self._wants_successor = True
 
-    def _result(
-        self, execution: Execution, data: bytes, parameters_json: bytes, observed: ObservedJob
-    ) -> dict[str, str]:
+    def _result(self, claim: Claim, execution: Execution, observed: ObservedJob) -> dict[str, str]:
         """The fields that a succeeded job gets."""
-        if data.decode(errors="replace") != RQ_DATA:
+        if claim.data.decode(errors="replace") != RQ_DATA:
             raise JobRefused("The job's record was not written by the service.")
         try:
-            parameters = GenerationParameters.model_validate_json(parameters_json)
+            parameters = GenerationParameters.model_validate_json(claim.parameters)
         except ValidationError as error:
             raise JobRefused("The job's parameters are not ones that the service accepts.") from error
         observed.begins(parameters)

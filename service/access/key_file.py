@@ -15,6 +15,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.errors import SettingsError
+from contract.reasons import first_reason
 from service.access.owners import ANONYMOUS, Owner
 
 
@@ -82,9 +83,7 @@ def read_key_file(path: Path) -> KeyFile:
     except OSError as error:
         reason = error.strerror
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = (f"{place}: " if place else "") + first["msg"].removeprefix("Value error, ")
+        reason = first_reason(error)
     raise SettingsError(f"the key file {path} cannot be used: {reason}")
 
 

@@ -18,12 +18,10 @@ from service.access.owners import Owner
 from service.errors import GridExpired, GridNotEnded, GridNotFound
 from service.grids.grid_request import GridPlan, GridRequest
 from service.jobs.completion import Completed, Completion, draw_seed
-from service.jobs.job_events import JobEvents
+from service.jobs.job_events import RECHECK_SECONDS, JobEvents
 from service.jobs.submission import Submission, Submitted
 
 _GRID_ID = re.compile(JOB_ID)
-_RECHECK_SECONDS = 5.0
-"""A waiting client looks again this often, in case the event was lost with the connection that carried it."""
 
 
 class Grids:
@@ -86,7 +84,7 @@ class Grids:
                 if last is None or left <= 0 or feed.closed:
                     return grid
                 if last == awaited:  # and so whatever became of it since the fetch is told
-                    await feed.wait(min(left, _RECHECK_SECONDS))
+                    await feed.wait(min(left, RECHECK_SECONDS))
                 awaited = last
 
     async def page(self, owner: Owner, limit: int, before: int | None) -> tuple[list[GridRecord], int | None]:

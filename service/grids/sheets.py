@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import json
 
-import structlog
 from PIL import Image
 
 from contract.grid import CellRecord, GridRecord
@@ -21,8 +20,6 @@ from service.grids.contact_sheet import LAYOUT, ContactSheet, Content
 from service.pictures.bytes_cache import BytesCache
 from service.pictures.image_variants import decode
 
-log = structlog.get_logger("darkroom.service")
-
 _CACHE_BYTES = 32 * 1024 * 1024
 
 
@@ -35,9 +32,15 @@ class Sheets:
         self._cache = BytesCache(_CACHE_BYTES)
         self._turn = asyncio.Lock()
 
+    def etag(self, grid: GridRecord, output_format: OutputFormat) -> str:
+        """Strong: from all that the bytes follow from."""
+        cells = [[*_words(cell), cell.images[0].sha256 if cell.images else None] for cell in grid.cells]
+        source = [grid.shape.model_dump(mode="json"), cells, output_format, self._provenance.system, ENCODER, LAYOUT]
+        return f'"{hashlib.sha256(json.dumps(source).encode()).hexdigest()}"'
+
     async def get(self, grid: GridRecord, output_format: OutputFormat) -> bytes:
         """The bytes of the sheet of a grid, as it is. Raises StoreError."""
-        etag = sheet_etag(grid, output_format)
+        etag = self.etag(grid, output_format)
         content = self._cache.get(etag)
         if content is not None:
             return content
@@ -63,16 +66,8 @@ class Sheets:
             return ("not in the store",)
         try:
             return await asyncio.to_thread(lambda: _scaled(decode(stored, image)[0], scale))
-        except ImageUnreadable as error:
-            log.warning("image_unreadable", key=image.key, reason=error.detail)
+        except ImageUnreadable:
             return ("not readable",)
-
-
-def sheet_etag(grid: GridRecord, output_format: OutputFormat) -> str:
-    """Strong: from all that the bytes follow from."""
-    cells = [[*_words(cell), cell.images[0].sha256 if cell.images else None] for cell in grid.cells]
-    source = [grid.shape.model_dump(mode="json"), cells, output_format, ENCODER, LAYOUT]
-    return f'"{hashlib.sha256(json.dumps(source).encode()).hexdigest()}"'
 
 
 def _words(cell: CellRecord) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from service.inspection.exif_comment import user_comment
 from service.inspection.found import Found, Unmapped, first_ones, shown, unmapped
 from service.inspection.image_parts import ImageParts, read_parts
 from service.inspection.other_tools import read_other_tools
+from service.refusals import refusals_of
 
 AT_ONCE = 4
 """Each holds a body of up to 32 MiB."""
@@ -128,8 +129,9 @@ def _problems(fields: dict[str, Any], catalog: ModelCatalog) -> dict[str, str]:
         catalog.choose(request.model).complete(request, seed=0)
         return {}
     except ValidationError as error:
-        problems = {str(each["loc"][0]): each["msg"].removeprefix("Value error, ") for each in error.errors()}
+        refusals = refusals_of(error)
     except ParametersRefused as error:
-        problems = {each.pointer.removeprefix("/"): each.detail for each in error.refusals}
+        refusals = error.refusals
+    problems = {each.pointer.split("/")[1]: each.detail for each in refusals}
     side = problems.get("width") or problems.get("height")
     return {"width": side, "height": side} | problems if side else problems

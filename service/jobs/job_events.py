@@ -19,6 +19,8 @@ from contract.job import JobStatus
 
 log = structlog.get_logger("darkroom.service")
 
+RECHECK_SECONDS = 5.0
+"""A waiting client looks again this often, in case the event was lost with the connection that carried it."""
 _ENDS = frozenset(status.value for status in JobStatus if status.ended)
 _MOST_PENDING = 100
 _PREVIEW_FLAG_SECONDS = 5

@@ -18,13 +18,11 @@ from contract.image_store import ImageStore
 from contract.job import JOB_ID, TO_RQ, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
 from service.access.owners import Owner
 from service.errors import JobExpired, JobNotEnded, JobNotFound, NothingToRedeliver
-from service.jobs.job_events import Event, JobEvents
+from service.jobs.job_events import RECHECK_SECONDS, Event, JobEvents
 
 log = structlog.get_logger("darkroom.service")
 
 _JOB_ID = re.compile(JOB_ID)
-_RECHECK_SECONDS = 5.0
-"""A waiting client looks again this often, in case the event was lost with the connection that carried it."""
 _MOST_SCANS = 20
 """Of one list: steps of keys.SCAN_JOBS, before it is answered with what was found."""
 
@@ -90,7 +88,7 @@ class JobQueue:
                 left = deadline - time.monotonic()
                 if job.status.ended or left <= 0 or feed.closed:
                     return job
-                await feed.wait(min(left, _RECHECK_SECONDS))
+                await feed.wait(min(left, RECHECK_SECONDS))
 
     async def history(self, job_id: str, owner: Owner, after: int) -> History:
         """What happened after the event of that number; an ended job's end is always told, for one that ended long ago

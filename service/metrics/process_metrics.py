@@ -3,13 +3,11 @@
 Knows Prometheus; knows nothing of Redis. It begins anew with the process, and several processes are added up.
 """
 
-from importlib.metadata import version
-from platform import python_version
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, disable_created_metrics
+from prometheus_client import Counter, Histogram
 
-from contract import keys
+from contract.metrics import SECONDS_BUCKETS, process_registry
 from service.webhooks.retries import Outcome
 
 
@@ -17,8 +15,7 @@ class ProcessMetrics:
     """One for each process. Every label has few values, whatever clients send."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        self.registry = process_registry()
         self._requests = Counter(
             "darkroom_http_requests",
             "Requests answered.",
@@ -29,7 +26,7 @@ class ProcessMetrics:
             "darkroom_http_request_duration_seconds",
             "From a request's head to its answer's; what was waited for counts, a body that is sent does not.",
             ["route", "method"],
-            buckets=[float(bound) for bound in keys.SECONDS_BUCKETS],
+            buckets=SECONDS_BUCKETS,
             registry=self.registry,
         )
         self._webhooks = Counter(
@@ -37,9 +34,6 @@ class ProcessMetrics:
         )
         for outcome in get_args(Outcome):
             self._webhooks.labels(outcome)
-        Info("darkroom_build", "What runs.", registry=self.registry).info(
-            {"version": version("darkroom"), "python": python_version()}
-        )
 
     def request_answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """`route` is the template of the path, never the path."""

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.asked import method_of, route_of
 from service.metrics.process_metrics import ProcessMetrics
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-NO_ROUTE = "unmatched"
+_NO_ROUTE = "unmatched"
 """Every path that leads nowhere, and every request that was refused before its path was looked at."""
-OTHER_METHOD = "other"
 
 
 class RequestMetrics:
@@ -53,7 +52,5 @@ class _Exchange:
         if self.counted:
             return
         self.counted = True
-        # The router writes them into the scope that it was handed, which is this one; of a mounted app only its root.
-        route = getattr(self.scope.get("route"), "path", None) or self.scope.get("root_path") or NO_ROUTE
-        method = self.scope["method"] if self.scope["method"] in _METHODS else OTHER_METHOD
-        self.metrics.request_answered(route, method, status, time.perf_counter() - self.started)
+        seconds = time.perf_counter() - self.started
+        self.metrics.request_answered(route_of(self.scope) or _NO_ROUTE, method_of(self.scope), status, seconds)

@@ -51,11 +51,7 @@ class ImageVariants:
         stored = await self._store.get(wanted.image.key)
         if stored is None:
             raise ImageNotFound("The picture is no longer in the store.")
-        try:
-            return await asyncio.to_thread(_encode, stored, wanted)
-        except ImageUnreadable as error:
-            log.warning("image_unreadable", image=wanted.image.key, reason=error.detail)
-            raise
+        return await asyncio.to_thread(_encode, stored, wanted)
 
 
 def _encode(stored: bytes, wanted: Representation) -> bytes:
@@ -76,12 +72,17 @@ def _as_drawn_in(output_format: OutputFormat, provenance: Provenance) -> Provena
 def decode(stored: bytes, image: StoredImage) -> tuple[Image.Image, Provenance]:
     """What a file shows and says that is no larger than any picture of ours; its header alone is read to tell.
 
-    Raises ImageUnreadable.
+    Raises ImageUnreadable, with a line in the log.
     """
     try:
         with Image.open(io.BytesIO(stored), formats=[stored_format(image).upper()]) as picture:
             if max(picture.size) > MAX_SIDE:
-                raise ImageUnreadable("The stored picture is larger than any that was drawn.")
+                raise _unreadable(image, "The stored picture is larger than any that was drawn.")
             return picture.convert("RGB"), read_provenance(picture.info.get("xmp"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageUnreadable("The stored picture cannot be decoded.") from error
+        raise _unreadable(image, "The stored picture cannot be decoded.") from error
+
+
+def _unreadable(image: StoredImage, reason: str) -> ImageUnreadable:
+    log.warning("image_unreadable", image=image.key, reason=reason)
+    return ImageUnreadable(reason)

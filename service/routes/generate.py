@@ -14,6 +14,7 @@ from service.headers.preferences import MAX_WAIT_SECONDS, PreferredWait
 from service.jobs.completion import draw_seed
 from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LINKS
+from service.routes.answers import answer
 from service.routes.problems import problem_responses
 from service.routes.submitted import SUBMISSION_HEADERS, submission_headers
 from service.wire.json_body import json_body, json_request
@@ -74,5 +75,5 @@ async def generate(
             job = await parts.queue.wait(job.id, owner, wait)
         if job.status.ended:
             headers["Preference-Applied"] = f"wait={wait}"
-            return Response(job.model_dump_json(), 200, headers, "application/json")
-    return Response(job.model_dump_json(), 202, headers | {"Retry-After": "1"}, "application/json")
+            return answer(job, 200, headers)
+    return answer(job, 202, headers | {"Retry-After": "1"})

@@ -7,6 +7,7 @@ from contract.grid import GridSummary
 from service.dependencies import WithOwner, WithParts
 from service.openapi.headers import answer_headers
 from service.openapi.links import GRID_LIST_LINKS
+from service.routes.answers import answer
 from service.routes.paging import Cursor, Limit, decode_cursor, encode_cursor, page_headers
 from service.routes.problems import problem_responses
 
@@ -42,4 +43,4 @@ async def list_grids(
     records, rest = await parts.grids.page(owner, limit, decode_cursor(cursor))
     grids = [record.summary(parts.signed_urls.sign) for record in records]
     page = GridList(grids=grids, next_cursor=encode_cursor(rest))
-    return Response(page.model_dump_json(), 200, page_headers(request, page.next_cursor), "application/json")
+    return answer(page, 200, page_headers(request, page.next_cursor))

@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from contract.grid import Grid, GridRecord
-from service.dependencies import Parts, WithOwner, WithParts
+from contract.grid import Grid
+from service.dependencies import WithOwner, WithParts
 from service.grids.grid_request import GridRequest
 from service.headers.idempotency import KEY_PARAMETER, IdempotencyKey
 from service.openapi.headers import answer_headers
 from service.openapi.links import GRID_LINKS
+from service.routes.answers import answer
 from service.routes.jobs import Wait
 from service.routes.problems import problem_responses
 from service.routes.submitted import SUBMISSION_HEADERS, submission_headers
@@ -52,7 +53,7 @@ async def create_grid(
     """Puts a job for every cell in line, all or none. Poll its Location, or wait there with `?wait=`."""
     submitted = await parts.grids.submit(asked, owner, idempotency_key)
     headers = {"Location": f"/grids/{submitted.what.id}", "Retry-After": "1", **submission_headers(submitted)}
-    return _answer(parts, submitted.what, 202, headers)
+    return answer(submitted.what.grid(parts.signed_urls.sign), 202, headers)
 
 
 @router.get(
@@ -64,7 +65,8 @@ async def create_grid(
 )
 async def get_grid(grid_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 0) -> Response:
     """How far it is, and for each cell its job, picture and timings. `wait` holds until all of its jobs have ended."""
-    return _answer(parts, await (parts.grids.wait(grid_id, owner, wait) if wait else parts.grids.fetch(grid_id, owner)))
+    grid = await (parts.grids.wait(grid_id, owner, wait) if wait else parts.grids.fetch(grid_id, owner))
+    return answer(grid.grid(parts.signed_urls.sign))
 
 
 @router.post(
@@ -76,7 +78,8 @@ async def get_grid(grid_id: str, owner: WithOwner, parts: WithParts, wait: Wait 
 )
 async def cancel_grid(grid_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Repeatable. Queued jobs end at once, running ones at their next step; ended ones stay as they are."""
-    return _answer(parts, await parts.grids.cancel(grid_id, owner))
+    grid = await parts.grids.cancel(grid_id, owner)
+    return answer(grid.grid(parts.signed_urls.sign))
 
 
 @router.delete(
@@ -91,10 +94,3 @@ async def delete_grid(grid_id: str, owner: WithOwner, parts: WithParts) -> Respo
     """For ever: from now on it is a 404, and so are its jobs. All of them must have ended."""
     await parts.grids.delete(grid_id, owner)
     return Response(status_code=204)
-
-
-_NOT_KEPT = {"Cache-Control": "no-store"}
-
-
-def _answer(parts: Parts, record: GridRecord, status: int = 200, headers: dict[str, str] = _NOT_KEPT) -> Response:
-    return Response(record.grid(parts.signed_urls.sign).model_dump_json(), status, headers, "application/json")

@@ -13,6 +13,7 @@ from service.errors import ValidationFailed
 from service.jobs.job_queue import Filter
 from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LIST_LINKS
+from service.routes.answers import answer
 from service.routes.paging import Cursor, Limit, decode_cursor, encode_cursor, page_headers
 from service.routes.problems import problem_responses
 
@@ -60,7 +61,7 @@ async def list_jobs(
     wanted = Filter(tuple(status), model, tuple(_pair(index, text) for index, text in enumerate(label)))
     jobs, rest = await parts.queue.page(owner, limit, decode_cursor(cursor), wanted)
     page = JobList(jobs=jobs, next_cursor=encode_cursor(rest))
-    return Response(page.model_dump_json(), 200, page_headers(request, page.next_cursor), "application/json")
+    return answer(page, 200, page_headers(request, page.next_cursor))
 
 
 def _pair(index: int, text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from service.dependencies import WithOwner, WithParts
 from service.headers.preferences import MAX_WAIT_SECONDS
 from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LINKS
+from service.routes.answers import answer
 from service.routes.problems import problem_responses
 
 _JOB: dict[str, Any] = {
@@ -34,7 +35,7 @@ Wait = Annotated[
 )
 async def get_job(job_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 0) -> Response:
     """Status, place in line, progress, effective parameters, images, error and timings in one answer."""
-    return _answer(await (parts.queue.wait(job_id, owner, wait) if wait else parts.queue.fetch(job_id, owner)))
+    return answer(await (parts.queue.wait(job_id, owner, wait) if wait else parts.queue.fetch(job_id, owner)))
 
 
 @router.post(
@@ -46,7 +47,7 @@ async def get_job(job_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 
 )
 async def cancel_job(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Repeatable. A queued job ends at once, a running one at its next step; an ended job stays as it is."""
-    return _answer(await parts.queue.cancel(job_id, owner))
+    return answer(await parts.queue.cancel(job_id, owner))
 
 
 @router.delete(
@@ -61,7 +62,3 @@ async def delete_job(job_id: str, owner: WithOwner, parts: WithParts) -> Respons
     """For ever: from now on it is a 404. A job that has not ended must be canceled first."""
     await parts.queue.delete(job_id, owner)
     return Response(status_code=204)
-
-
-def _answer(job: Job) -> Response:
-    return Response(job.model_dump_json(), 200, {"Cache-Control": "no-store"}, "application/json")

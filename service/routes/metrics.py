@@ -13,9 +13,9 @@ from service.routes.problems import problem_responses
 router = APIRouter(tags=["health"])
 
 _EXAMPLE = """\
-# HELP darkroom_jobs_queued Jobs in line.
-# TYPE darkroom_jobs_queued gauge
-darkroom_jobs_queued 3.0
+# HELP darkroom_queue_depth Jobs in line.
+# TYPE darkroom_queue_depth gauge
+darkroom_queue_depth 3.0
 """
 
 

@@ -18,12 +18,11 @@ Cursor = Annotated[str | None, Query(max_length=40, description="`next_cursor` o
 
 
 def page_headers(request: Request, next_cursor: str | None) -> dict[str, str]:
-    """With a link to the next page of the same query, where there is one."""
-    headers = {"Cache-Control": "no-store"}
-    if next_cursor:
-        query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        headers["Link"] = f'<{request.url.path}?{urlencode([*query, ("cursor", next_cursor)])}>; rel="next"'
-    return headers
+    """A link to the next page of the same query, where there is one."""
+    if not next_cursor:
+        return {}
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return {"Link": f'<{request.url.path}?{urlencode([*query, ("cursor", next_cursor)])}>; rel="next"'}
 
 
 def encode_cursor(number: int | None) -> str | None:

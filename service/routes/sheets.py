@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from contract.image_file import CONTENT_TYPES
 from service.dependencies import WithParts, WithSheetViewer
 from service.errors import ImageNotFound
-from service.grids.sheets import sheet_etag
 from service.headers.conditions import WithConditions
 from service.openapi.headers import answer_headers
 from service.routes.images import FORMATS
@@ -48,7 +47,7 @@ async def sheet(
         raise ImageNotFound("There is no such picture.")
     output_format = FORMATS[extension]
     grid = await parts.grids.fetch(grid_id, viewer)
-    etag = sheet_etag(grid, output_format)
+    etag = parts.sheets.etag(grid, output_format)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     if conditions.has(etag):
         return Response(None, 304, headers)

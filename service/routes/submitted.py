@@ -11,4 +11,4 @@ SUBMISSION_HEADERS = ("Location", "Cache-Control", "RateLimit", "RateLimit-Polic
 
 def submission_headers(submitted: Submitted[Any]) -> dict[str, str]:
     replayed = {"Idempotent-Replayed": "true"} if submitted.replayed else {}
-    return {"Cache-Control": "no-store", **rate_limit_headers(submitted.allowance), **replayed}
+    return {**rate_limit_headers(submitted.allowance), **replayed}

@@ -8,6 +8,7 @@ from contract.job import Job
 from service.dependencies import WithOwner, WithParts
 from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LINKS
+from service.routes.answers import answer
 from service.routes.problems import problem_responses
 from service.webhooks.signing import WebhookSecret
 
@@ -29,7 +30,7 @@ router = APIRouter(tags=["webhooks"])
 )
 async def get_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
     """One for each owner. A receiver verifies with it that a delivery comes from here."""
-    return _answer(await parts.webhook_secrets.current(owner))
+    return answer(await parts.webhook_secrets.current(owner))
 
 
 @router.post(
@@ -41,7 +42,7 @@ async def get_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
 )
 async def rotate_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
     """For a day the former one signs as well, so that receivers can be given the new one one by one."""
-    return _answer(await parts.webhook_secrets.rotate(owner))
+    return answer(await parts.webhook_secrets.rotate(owner))
 
 
 @router.post(
@@ -62,9 +63,4 @@ async def rotate_webhook_secret(owner: WithOwner, parts: WithParts) -> Response:
 )
 async def redeliver_webhook(job_id: str, owner: WithOwner, parts: WithParts) -> Response:
     """Everything that it was told or to be told so far, with the same ids, whatever came of it."""
-    job = await parts.queue.redeliver(job_id, owner)
-    return Response(job.model_dump_json(), 202, {"Cache-Control": "no-store"}, "application/json")
-
-
-def _answer(secret: WebhookSecret) -> Response:
-    return Response(secret.model_dump_json(), 200, {"Cache-Control": "no-store"}, "application/json")
+    return answer(await parts.queue.redeliver(job_id, owner), 202)

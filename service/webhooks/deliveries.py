@@ -84,7 +84,7 @@ class Deliveries:
                 try:
                     await self._begin_due()
                 except RedisError as error:
-                    log.warning("webhooks_interrupted", error=str(error))
+                    log.warning("webhooks_interrupted", error=error)
                 # Where a try has ended there is room for the next one at once.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._one_ended.wait(), _LOOK_SECONDS)
@@ -143,7 +143,7 @@ class Deliveries:
         try:
             kept = await self._settle(args=[leased.job_id, leased.event, leased.lease, text, delay])
         except RedisError as error:
-            log.warning("webhooks_interrupted", error=str(error))
+            log.warning("webhooks_interrupted", error=error)
             return
         if kept:
             self._metrics.webhook_attempted(outcome)

@@ -44,7 +44,8 @@ class EveryMethod:
             await self._tell_methods(scope, receive, send)
         elif method == "HEAD" and "HEAD" not in _routed_methods(scope):
             # The server knows that it was HEAD, and leaves the body away.
-            await self.app({**scope, "method": "GET"}, receive, _HeadersOnly(send))
+            routed = {**scope, "method": "GET"}
+            await self.app(routed, receive, _HeadersOnly(send, scope, routed))
         else:
             await self.app(scope, receive, send)
 
@@ -60,15 +61,22 @@ class EveryMethod:
 
 
 class _HeadersOnly:
-    """Ends the answer where its body begins: that of an event stream would not end by itself."""
+    """Ends the answer where its body begins: that of an event stream would not end by itself.
 
-    def __init__(self, send: Send) -> None:
+    The route, which the router wrote into the scope that it got, is written into the one that others look at.
+    """
+
+    def __init__(self, send: Send, asked: Scope, routed: Scope) -> None:
         self._send = send
+        self._asked = asked
+        self._routed = routed
         self._ended = False
 
     async def __call__(self, message: Message) -> None:
         if self._ended:
             return
+        if message["type"] == "http.response.start":
+            self._asked["route"] = self._routed.get("route")
         if message["type"] == "http.response.body":
             self._ended = True
             message = {"type": "http.response.body", "body": b"", "more_body": False}

@@ -64,6 +64,15 @@ def test_the_last_job_takes_its_grid_with_it_whatever_came_before(client: redis.
     assert not client.exists(keys.GRID_PREFIX + "g", keys.GRIDS_PREFIX + OWNER)
 
 
+def test_a_cell_that_a_tool_called_failed_has_the_error_of_its_job(client: redis.Redis) -> None:
+    line = Line(client)
+    submit(line, "g", ["a"])
+    client.hset(keys.JOB_PREFIX + "a", "status", "failed")
+    (cell,) = fetch(line, "g").cells
+    assert cell.error == line.fetch("a").error
+    assert cell.error is not None
+
+
 def test_another_owner_cancels_nothing(client: redis.Redis) -> None:
     line = Line(client)
     submit(line, "g", ["a"])

@@ -81,7 +81,8 @@ def test_a_model_that_is_not_on_offer_is_refused_with_those_that_are(tmp_path: P
     ("text", "reason"),
     [
         ("", "holds no"),
-        ("models = 1", "holds no"),
+        ("models = 1", "nothing but"),
+        (ENTRY.replace("[[models]]", "[[model]]"), "nothing but"),
         ("[[models]", "line 1"),
         (ENTRY + ENTRY, "'tiny' is used more than once"),
         (ENTRY.replace("width = 64", "width = 63"), "model 'tiny': defaults.width: .*multiple of 8"),

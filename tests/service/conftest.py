@@ -1,9 +1,7 @@
 """The real service, as a process, on the real Valkey."""
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ import httpx
 import pytest
 import redis
 
-from tests.conftest import ROOT, end, free_port, wait_until
+from darkroom.settings import variables
+from tests.conftest import end, free_port, start_module, start_stub, wait_until
 from tests.service.event_stream import Connect, RawStream
 from tests.service.moves import Moves
 
@@ -43,15 +42,8 @@ def start_service(
     redis_url: str, data_dir: Path, *, output: IO[bytes] | None = None, module: str = "service", **environment: str
 ) -> Service:
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", module],
-        cwd=ROOT,
-        env=os.environ
-        | {"DARKROOM_REDIS_URL": redis_url, "DARKROOM_DATA_DIR": str(data_dir), "DARKROOM_PORT": str(port)}
-        | environment,
-        stdout=output,
-        stderr=output,
-    )
+    own = variables(redis_url=redis_url, data_dir=str(data_dir), port=str(port))
+    process = start_module(module, own | environment, output)
     url = f"http://127.0.0.1:{port}"
     http = httpx.Client(base_url=url, timeout=30, trust_env=False)
     service = Service(http, process, data_dir, url)
@@ -99,14 +91,9 @@ def service(shared_service: Service, redis_url: str) -> Service:  # noqa: ARG001
     return shared_service
 
 
-def start_stub_worker(service: Service, redis_url: str) -> subprocess.Popen[bytes]:
+def start_stub_worker(service: Service, redis_url: str, **environment: str) -> subprocess.Popen[bytes]:
     """The real worker around a stub pipeline, ready to take the service's jobs."""
-    variables = {"REDIS_URL": redis_url, "DATA_DIR": str(service.data_dir), "WORKER_NAME": "w"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.stub_worker"],
-        cwd=ROOT,
-        env=os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()},
-    )
+    process = start_stub(redis_url, service.data_dir, **environment)
     wait_until(lambda: [each["state"] for each in service.http.get("/readyz").json()["workers"]] == ["ready"], 30)
     return process
 

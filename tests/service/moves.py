@@ -50,6 +50,15 @@ class Moves:
         self._remove(args=[job_id, 0], client=client)
 
 
+def claim(client: redis.Redis) -> str:
+    """Takes the next job as a worker does."""
+    return Moves(client).claim()
+
+
+def finish(client: redis.Redis, job_id: str, status: str = "finished", *fields: str) -> None:
+    Moves(client).finish(job_id, status, *fields)
+
+
 def eventful(moves: Moves, job_id: str) -> list[Callable[[], Any]]:
     """A job's life with a crash in it: ten events, of which the first is its submit."""
     return [

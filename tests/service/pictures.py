@@ -14,7 +14,7 @@ from contract.image_store import local_image_store
 from contract.job import Job, StoredImage, stored_images
 from contract.parameters import OutputFormat
 from tests.service.conftest import Service
-from tests.service.test_jobs import claim, finish
+from tests.service.moves import claim, finish
 
 SIZE = (320, 200)
 

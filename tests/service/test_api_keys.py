@@ -23,7 +23,7 @@ from service.access.key_file import KeyLimits, hash_of
 from service.access.owners import Owner
 from service.keys import add, revoke
 from tests.conftest import ROOT, wait_until
-from tests.service.conftest import Service, start_service, stop_service
+from tests.service.conftest import Service, database, start_service, stop_service
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def running(valkey_socket: Path, folder: Path) -> Iterator[Keyed]:
     key = add(file, "alice", KeyLimits())
     with (folder / "log").open("wb") as output:
         service = start_service(
-            f"unix://{valkey_socket}?db=1", folder / "data", output=output, DARKROOM_API_KEYS_FILE=str(file)
+            database(valkey_socket), folder / "data", output=output, DARKROOM_API_KEYS_FILE=str(file)
         )
     yield Keyed(service, file, folder / "log", key)
     stop_service(service)

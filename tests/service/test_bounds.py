@@ -13,8 +13,8 @@ from contract import keys
 from tests.conftest import wait_until
 from tests.contract.test_scripts import Line
 from tests.service.conftest import Service, database, start_service, stop_service
+from tests.service.moves import claim, finish
 from tests.service.test_health import beat
-from tests.service.test_jobs import claim, finish
 
 BOUNDS = {
     "DARKROOM_MAX_QUEUED_JOBS": "4",

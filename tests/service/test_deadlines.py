@@ -9,7 +9,7 @@ import redis
 from contract import keys
 from tests.conftest import wait_until
 from tests.service.conftest import Service
-from tests.service.test_jobs import claim
+from tests.service.moves import claim
 
 
 def job(service: Service, job_id: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from service.headers.idempotency import fingerprint
 from tests.conftest import end, start_valkey, wait_until
 from tests.contract.test_scripts import Line
 from tests.service.conftest import Service, start_service, stop_service
-from tests.service.test_jobs import claim, finish
+from tests.service.moves import claim, finish
 
 BODY: dict[str, Any] = {"prompt": "a fox", "width": 64, "labels": {"a": "1", "b": "2"}}
 

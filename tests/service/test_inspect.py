@@ -1,9 +1,6 @@
 """What a running service writes into its files, and what it reads from them again."""
 
 import io
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from sd_prompt_reader.image_data_reader import ImageDataReader
 from contract.image_file import CONTENT_TYPES
 from contract.parameters import OutputFormat
 from contract.provenance import MADE_BY_AI
-from tests.conftest import ROOT, end, wait_until
+from tests.conftest import end, start_stub, wait_until
 from tests.metadata_readers import read_with_exiftool, read_with_sd_parsers
 from tests.service.conftest import Service, start_service, stop_service
 from tests.service.pictures import opened
@@ -138,12 +135,7 @@ def test_a_file_without_parameters_still_says_that_an_ai_made_it(service: Servic
 
 @pytest.fixture
 def unmarking_worker(service: Service, redis_url: str) -> Iterator[None]:
-    variables = {"REDIS_URL": redis_url, "DATA_DIR": str(service.data_dir), "WORKER_NAME": "w", "MARK_AI": "false"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.stub_worker"],
-        cwd=ROOT,
-        env=os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()},
-    )
+    process = start_stub(redis_url, service.data_dir, DARKROOM_MARK_AI="false")
     yield
     end(process)
 

@@ -7,19 +7,9 @@ import httpx
 import pytest
 import redis
 
-from contract import scripts
 from tests.conftest import wait_until
 from tests.service.conftest import Service, start_service, stop_service
-
-
-def claim(client: redis.Redis) -> str:
-    """Takes the next job as a worker does."""
-    job_id: str = client.register_script(scripts.CLAIM)(args=["w", "e"])[0][0]
-    return job_id
-
-
-def finish(client: redis.Redis, job_id: str, status: str = "finished", *fields: str) -> None:
-    assert client.register_script(scripts.FINISH)(args=[f"{job_id}:e", status, *fields]) == 1
+from tests.service.moves import claim, finish
 
 
 def test_waiting_for_a_job_returns_as_soon_as_it_ends(service: Service, client: redis.Redis) -> None:

@@ -1,29 +1,22 @@
 """Everything that a real service and a real worker write, while clients send what nobody else may see."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import httpx
 import pytest
 
 from service.access.key_file import KeyLimits
 from service.keys import add
-from tests.conftest import ROOT, end, wait_until
+from tests.conftest import end, start_stub, wait_until
 from tests.service.conftest import Service, start_service, stop_service
 
 CANARY = "zanzibar"
-
-
-def start(module: str, variables: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    environment = os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()}
-    return subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stdout=output, stderr=output)
 
 
 @dataclass(frozen=True)
@@ -49,9 +42,11 @@ class Both:
         return job
 
     def start_worker(self) -> None:
-        variables = {"REDIS_URL": self.redis_url, "DATA_DIR": str(self.service.data_dir), "WORKER_NAME": "logging"}
+        data_dir = self.service.data_dir
         with (self.folder / "worker.log").open("ab") as output:
-            self.workers.append(start("tests.stub_worker", variables | {"LOG_LEVEL": "debug"}, output))
+            self.workers.append(
+                start_stub(self.redis_url, data_dir, "logging", output=output, DARKROOM_LOG_LEVEL="debug")
+            )
         pid = self.workers[-1].pid
         wait_until(lambda: pid in [each["pid"] for each in self.ask("GET", "/readyz").json()["workers"]], 30)
 

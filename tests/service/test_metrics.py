@@ -143,6 +143,7 @@ def test_requests_are_counted_by_what_they_were_routed_to(service: Service, clie
     for path in ("/jobs/a", "/jobs/b", f"/jobs/{broken}", "/nowhere", "/static/nothing.js", "/images/x/0.png"):
         service.http.get(path)
     service.http.put("/generate")
+    service.http.head("/livez")
     service.http.get("/livez", headers={"Host": "elsewhere.example"})
     after = scrape(service.url)
 
@@ -157,9 +158,10 @@ def test_requests_are_counted_by_what_they_were_routed_to(service: Service, clie
     assert more("/static", "404") == 1
     assert more("/images/{job_id}/{index}.{extension}", "404") == 1
     assert more("/generate", "405", "PUT") == 1
+    assert more("/livez", "200", "HEAD") == 1
     assert more("/metrics", "200") == 1
     timed = "darkroom_http_request_duration_seconds_count"
-    assert after.value(timed) - before.value(timed) == 9
+    assert after.value(timed) - before.value(timed) == 10
 
 
 def test_a_stream_is_counted_when_it_begins_and_once(service: Service, connect: Connect) -> None:

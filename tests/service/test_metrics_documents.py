@@ -1,11 +1,8 @@
 """What is written about the metrics, beside what a service and a worker tell: the table, the alerts, the dashboard."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT, end, free_port, wait_until
+from tests.conftest import ROOT, end, free_port
 from tests.exposition import Exposition, names, scrape
-from tests.service.conftest import database, start_service, stop_service
+from tests.service.conftest import database, start_service, start_stub_worker, stop_service
 
 DEPLOY = ROOT / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
@@ -47,13 +44,7 @@ def told(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     # Of another database than the tests beside this one, whose keys come and go.
     url = database(valkey_socket).replace("db=1", "db=2")
     service = start_service(url, folder, DARKROOM_STORE_LIMIT_BYTES=str(10**9))
-    variables = {"REDIS_URL": url, "DATA_DIR": str(folder), "WORKER_NAME": "w", "METRICS_PORT": port}
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.stub_worker"],
-        cwd=ROOT,
-        env=os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()},
-    )
-    wait_until(lambda: [each["state"] for each in service.http.get("/readyz").json()["workers"]] == ["ready"], 30)
+    worker = start_stub_worker(service, url, DARKROOM_METRICS_PORT=port)
     for prompt in ("a fox", "starve"):
         job_id = service.submit(prompt=prompt)["id"]
         assert service.http.get(f"/jobs/{job_id}?wait=20").json()["status"] == "succeeded"

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -74,6 +75,11 @@ def examples(content: dict[str, Any]) -> list[Any]:
 def mistakes(schema: dict[str, Any], value: Any) -> list[str]:
     whole = schema | {"components": DOCUMENT["components"]}
     return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
+
+
+def test_the_document_has_the_version_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert DOCUMENT["info"]["version"] == project["version"]
 
 
 @pytest.mark.parametrize("seed", ["0", "1"])

@@ -12,7 +12,7 @@ from contract import scripts
 from service.access.key_file import KeyLimits
 from service.keys import add, revoke
 from tests.conftest import wait_until
-from tests.service.conftest import Service, lasting, start_service, stop_service
+from tests.service.conftest import Service, database, lasting, start_service, stop_service
 from tests.service.event_stream import events_of
 from tests.service.pictures import Picture, keep
 
@@ -47,7 +47,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(valkey_socket: Path, file: Path) -> Iterator[dict[str, Service]]:
     limits = KeyLimits(max_queued_jobs=2, requests_per_minute=5, max_cost=128 * 128 * 20)
     keys = {"alice": add(file, "alice", KeyLimits()), "bob": add(file, "bob", limits)}
-    service = start_service(f"unix://{valkey_socket}?db=1", file.parent / "data", DARKROOM_API_KEYS_FILE=str(file))
+    service = start_service(database(valkey_socket), file.parent / "data", DARKROOM_API_KEYS_FILE=str(file))
     owners = {name: as_owner(service, key) for name, key in keys.items()}
     yield owners | {"stranger": service}
     for owner in owners.values():

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from service.headers.preferences import preferred_wait
 from tests.conftest import wait_until
 from tests.service.conftest import Service
-from tests.service.test_jobs import claim, finish
+from tests.service.moves import claim, finish
 
 
 def preferring(*values: str) -> int | None:

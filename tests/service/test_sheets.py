@@ -1,5 +1,7 @@
 """A grid as one picture: when it changes, how it is answered, and what stands in the place of a picture."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,13 +10,17 @@ import redis
 from PIL import Image
 
 from contract import keys
+from contract.grid import GridRecord, GridShape
 from contract.image_file import CONTENT_TYPES
+from contract.image_store import local_image_store
 from contract.job import Job
 from contract.provenance import MADE_BY_AI
+from service.grids.sheets import Sheets
 from tests.service.conftest import Service, lasting
 from tests.service.moves import Moves
 from tests.service.pictures import drawing, finish_with_picture, opened
 from tests.service.test_grids import made
+from tests.submissions import shape as row_of_seeds
 
 SIZE = (64, 64)
 BODY = {
@@ -47,6 +53,14 @@ def corners(sheet: Image.Image, picture: Image.Image) -> list[tuple[int, int]]:
             found.append((left // 3, top))
         place = pixels.find(row, place + 1)
     return found
+
+
+def test_sheets_with_the_mark_and_without_have_different_tags(tmp_path: Path) -> None:
+    shape = GridShape.model_validate_json(row_of_seeds(1))
+    grid = GridRecord(id="g", created_at=datetime.now(UTC), shape=shape, eta_seconds=None, cells=[])
+    store = local_image_store(tmp_path)
+    marked, unmarked = (Sheets(store, mark_ai=mark_ai).etag(grid, "png") for mark_ai in (True, False))
+    assert marked != unmarked
 
 
 def test_a_sheet_shows_each_picture_in_its_place_as_it_is(service: Service, client: redis.Redis, moves: Moves) -> None:

@@ -18,8 +18,7 @@ from contract.job import StoredImage, stored_images
 from service.housekeeping.store_room import StoreRoom
 from tests.conftest import wait_until
 from tests.service.conftest import Service, start_service, stop_service
-from tests.service.moves import submit_all
-from tests.service.test_jobs import claim, finish
+from tests.service.moves import claim, finish, submit_all
 from tests.submissions import submission
 
 KILOBYTE = b"\0" * 1000

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from tests.collector import CollectedSpan, Collector
-from tests.conftest import ROOT, end, wait_until
+from tests.conftest import ROOT, end, start_stub, wait_until
 from tests.service.conftest import Service, start_service, stop_service
 
 CANARY = "zanzibar"
@@ -32,9 +32,7 @@ class Traced:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_worker(self) -> None:
-        variables = {"REDIS_URL": self.redis_url, "DATA_DIR": str(self.service.data_dir), "WORKER_NAME": "tracing"}
-        environment = os.environ | {f"DARKROOM_{name}": value for name, value in variables.items()} | self.environment
-        self.workers.append(subprocess.Popen([sys.executable, "-m", "tests.stub_worker"], cwd=ROOT, env=environment))
+        self.workers.append(start_stub(self.redis_url, self.service.data_dir, "tracing", **self.environment))
 
     def submit(self, prompt: str, headers: Mapping[str, str | bytes] | None = None, **parameters: Any) -> str:
         body = {"prompt": prompt, "negative_prompt": CANARY} | parameters

@@ -5,8 +5,8 @@ import redis
 from contract import keys
 from tests.contract.test_scripts import Line
 from tests.service.conftest import Service
+from tests.service.moves import claim
 from tests.service.test_health import beat
-from tests.service.test_jobs import claim
 
 COST = 64 * 64 * 10
 

@@ -1,9 +1,7 @@
 """The real worker process around a stub pipeline, and the line of jobs that it takes from."""
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ import pytest
 import redis
 
 from contract.job import Job, JobStatus
-from tests.conftest import ROOT, end, wait_until
+from darkroom.settings import variables
+from tests.conftest import end, start_stub, wait_until
 from tests.contract.test_scripts import Line
 from tests.submissions import PARAMETERS
 
@@ -26,14 +25,8 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start_worker(name: str = "w", **environment: str) -> subprocess.Popen[bytes]:
-        variables = {"REDIS_URL": redis_url, "DATA_DIR": str(tmp_path), "WORKER_NAME": name} | environment
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.stub_worker"],
-            cwd=ROOT,
-            env=os.environ | {f"DARKROOM_{key}": value for key, value in variables.items()},
-        )
-        processes.append(process)
-        return process
+        processes.append(start_stub(redis_url, tmp_path, name, **variables(**environment)))
+        return processes[-1]
 
     yield start_worker
     for process in processes:
