@@ -18,7 +18,7 @@ def read_tables(path: Path, kind: type[Entry], what: str, named_by: str) -> list
     Raises CatalogError with the file, the entry, its key and the reason.
     """
     try:
-        document = tomllib.loads(path.read_text())
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CatalogError(f"{path}: {error}") from None
     tables = document.pop(f"{what}s", [])

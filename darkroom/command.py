@@ -28,10 +28,12 @@ def darkroom() -> None:
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    data_dir: Annotated[Path, typer.Option(help="Holds the queue and the images; made if missing.")] = Path("data"),
-    device: Annotated[Device, typer.Option(help="What the model runs on.")] = Device.AUTO,
+    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="DARKROOM_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.", envvar="DARKROOM_PORT")] = 8000,
+    data_dir: Annotated[
+        Path, typer.Option(help="Holds the queue and the images; made if missing.", envvar="DARKROOM_DATA_DIR")
+    ] = Path("data"),
+    device: Annotated[Device, typer.Option(help="What the model runs on.", envvar="DARKROOM_DEVICE")] = Device.AUTO,
 ) -> None:
     """Run everything on this machine: Valkey, the service and a worker. Ctrl-C stops it."""
     try:

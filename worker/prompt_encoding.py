@@ -18,7 +18,7 @@ from transformers import CLIPTextModelWithProjection
 from contract.job import JobWarning
 from contract.model import GuidanceKind
 from contract.parameters import GenerationParameters
-from contract.prompt_weights import Piece, weighted_pieces
+from contract.prompt_weights import Piece, pieces_of
 from worker.pipeline import LoadedPipeline
 from worker.prompt_chunks import Chunk, chunks_of
 from worker.text_encoders import TextEncoder, is_pooled, takes_embeddings, text_encoders
@@ -44,10 +44,10 @@ class EncodedPrompt:
 def encode_prompt(loaded: LoadedPipeline, parameters: GenerationParameters) -> EncodedPrompt:
     """The texts as they are where the pipeline itself does with them what was asked for: the same bytes as ever."""
     pipeline = loaded.pipeline
-    pieces = {"prompt": _pieces(parameters.prompt, parameters)}
+    pieces = {"prompt": pieces_of(parameters.prompt, weighs=parameters.prompt_weighting)}
     # Not an empty one: SDXL has embeddings of its own for none at all.
     if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.negative_prompt:
-        pieces["negative_prompt"] = _pieces(parameters.negative_prompt, parameters)
+        pieces["negative_prompt"] = pieces_of(parameters.negative_prompt, weighs=parameters.prompt_weighting)
     texts = {name: "".join(piece.text for piece in each) for name, each in pieces.items()}
     encoders = text_encoders(pipeline)
     if not takes_embeddings(pipeline):
@@ -62,10 +62,6 @@ def encode_prompt(loaded: LoadedPipeline, parameters: GenerationParameters) -> E
         pipeline.maybe_free_model_hooks()
 
 
-def _pieces(prompt: str, parameters: GenerationParameters) -> list[Piece]:
-    return weighted_pieces(prompt) if parameters.prompt_weighting else [Piece(prompt, 1.0)]
-
-
 def _truncations(texts: Mapping[str, str], encoders: Sequence[TextEncoder]) -> Iterator[JobWarning]:
     for name, text in texts.items():
         # What one encoder does not read, another may: Flux's CLIP sees the beginning, its T5 the whole.
@@ -77,7 +73,7 @@ def _truncations(texts: Mapping[str, str], encoders: Sequence[TextEncoder]) -> I
 
 @torch.no_grad()
 def _embeddings(
-    loaded: LoadedPipeline, pieces: Mapping[str, list[Piece]], parameters: GenerationParameters
+    loaded: LoadedPipeline, pieces: Mapping[str, Sequence[Piece]], parameters: GenerationParameters
 ) -> dict[str, torch.Tensor]:
     """Of the prompt and, where the pipeline needs it, of the negative prompt, as long as each other."""
     pipeline, pooled = loaded.pipeline, is_pooled(loaded.pipeline)
@@ -98,7 +94,7 @@ def _embeddings(
     return {name: torch.cat(each, dim=-1).cpu() for name, each in parts.items()}
 
 
-def _needs_negative(pipeline: Any, pieces: Mapping[str, list[Piece]], parameters: GenerationParameters) -> bool:
+def _needs_negative(pipeline: Any, pieces: Mapping[str, Sequence[Piece]], parameters: GenerationParameters) -> bool:
     """Whether the pipeline is guided, and makes none that fit by itself, as SDXL does for an empty one."""
     if parameters.guidance_scale <= 1 or pipeline.unet.config.time_cond_proj_dim is not None:
         return False

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contract.errors import ParametersRefused
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, GenerationRequest
+from contract.prompt_weights import weighted_pieces
 from contract.provenance import DIGITAL_SOURCE_TYPE, IMAGE_INDEX, MADE_BY_AI, PARAMETERS
 from contract.xmp import Property, read_xmp
 from service.errors import NoParametersFound
@@ -118,8 +119,17 @@ def _judged(found: Found, catalog: ModelCatalog) -> tuple[dict[str, Any], list[U
     while problems := _problems(kept, catalog):
         # What is left may be refused for a default beside it: then nothing of it can stay.
         for name in [name for name in kept if name in problems] or list(kept):
-            refused.append(unmapped(name, kept.pop(name), problems.get(name, "not allowed together with the rest")))
+            value = kept.pop(name)
+            refused.append(unmapped(name, value, problems.get(name, "not allowed together with the rest")))
+            if name == "prompt_weighting" and value is True:
+                kept |= _without_brackets(kept)
     return kept, refused
+
+
+def _without_brackets(fields: dict[str, Any]) -> dict[str, str]:
+    """The words of prompts whose brackets would be text where they cannot weigh."""
+    prompts = {name: fields[name] for name in ("prompt", "negative_prompt") if name in fields}
+    return {name: "".join(piece.text for piece in weighted_pieces(text)) for name, text in prompts.items()}
 
 
 def _problems(fields: dict[str, Any], catalog: ModelCatalog) -> dict[str, str]:

@@ -29,9 +29,8 @@ _MAX_TEXTS = {"Dream": 4096, "Source": 256}
 
 _LIKE_THE_WEB_UI = frozenset((Generators.AUTOMATIC1111, Generators.FOOOCUS))
 """Whose clip skip leaves no layer out where it is 1."""
-_WEIGHING = frozenset(each.value for each in (*_LIKE_THE_WEB_UI, Generators.COMFYUI))
-"""Whose brackets weigh words."""
-_BRACKETS = re.compile(r"[()\[\]]")
+_BRACKETS = {each.value: "()[]" for each in _LIKE_THE_WEB_UI} | {Generators.COMFYUI.value: "()"}
+"""Which ones weigh words, by the software."""
 _NUMBERS = {"num_inference_steps": ("steps", int), "guidance_scale": ("cfg_scale", float), "seed": ("seed", int)}
 _SILENT = frozenset(("version", "model_hash", "hashes", "full_prompt", "full_negative_prompt"))
 _NOTHING_LIKE_IT = "no field of a request is like it"
@@ -40,9 +39,18 @@ _NOTHING_LIKE_IT = "no field of a request is like it"
 def read_other_tools(texts: Mapping[str, str]) -> Found | None:
     """What the first parser that understands the texts says; None where none does."""
     found = _first(texts)
-    if found and found.software in _WEIGHING and _BRACKETS.search(found.fields.get("prompt", "")):
-        found.fields["prompt_weighting"] = True
+    if found and found.software in _BRACKETS:
+        _weigh(found.fields, _BRACKETS[found.software])
     return found
+
+
+def _weigh(fields: dict[str, Any], brackets: str) -> None:
+    """Says that brackets weigh where there are such as do there; others become text."""
+    texts = {name: fields[name] for name in ("prompt", "negative_prompt") if name in fields}
+    if any(mark in text for text in texts.values() for mark in brackets):
+        plain = {ord(mark): f"\\{mark}" for mark in "()[]" if mark not in brackets}
+        fields |= {name: text.translate(plain) for name, text in texts.items()}
+        fields["prompt_weighting"] = True
 
 
 def _first(texts: Mapping[str, str]) -> Found | None:

@@ -128,7 +128,7 @@ class Submission:
         if refusals:
             raise ValidationFailed(refusals)
         if self._policy is not None:
-            self._policy.check(parameters.prompt)
+            self._policy.check(parameters.prompt, weighs=parameters.prompt_weighting)
 
     def _check_number(self, cells: int, owner: Owner) -> None:
         """More jobs than there may ever be at once are not worth another try."""

@@ -1,12 +1,13 @@
 """The prompt policy: refuses a prompt that holds a term of the operator's file, and follows the file.
 
-Knows the file and the refusal; knows nothing of how a text is searched, or of jobs. Neither shows nor logs the
-term or the prompt.
+Knows the file, the refusal and brackets; knows nothing of how a text is searched, or of jobs. Neither shows nor logs
+the term or the prompt.
 """
 
 from pathlib import Path
 
 from contract.errors import Refusal, SettingsError
+from contract.prompt_weights import pieces_of
 from service.errors import PromptRefused
 from service.followed_file import FollowedFile
 from service.policy.terms import Terms, parse_term
@@ -19,9 +20,11 @@ class PromptPolicy:
         """Raises SettingsError where the file cannot be used."""
         self._file = FollowedFile(path, read_terms, "terms of the prompt policy")
 
-    def check(self, prompt: str) -> None:
-        """Raises PromptRefused."""
-        if self._file.content().are_in(prompt):
+    def check(self, prompt: str, *, weighs: bool = False) -> None:
+        """`weighs` where brackets weigh words, and are not read. Raises PromptRefused."""
+        words = [piece.text for piece in pieces_of(prompt, weighs=weighs)]
+        # A bracket within a word makes two of it for the encoder, unless the halves weigh alike; either may be a term.
+        if any(self._file.content().are_in(between.join(words)) for between in ("", " ")):
             raise PromptRefused([Refusal("/prompt", "holds what this service does not draw")])
 
 

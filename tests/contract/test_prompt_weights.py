@@ -30,6 +30,7 @@ MORE, LESS = 1.1, 1 / 1.1
         ("[cat:dog:0.5]", [("cat:dog:0.5", LESS)]),  # the web UI's prompt editing is not known
         ("(fox:1.2.3) ()", [("fox:1.2.3", MORE), (" ", 1)]),
         ("(fox:-1)", [("fox", -1)]),
+        ("[" * 22 + "fox" + "]" * 22, [("[[fox", LESS**20), ("]]", 1)]),  # too deep
     ],
 )
 def test_brackets_weigh_the_words_in_them(prompt: str, pieces: list[tuple[str, float]]) -> None:
@@ -60,14 +61,14 @@ def test_whatever_is_written_the_words_stay_in_their_order() -> None:
 def test_text_without_brackets_is_unchanged() -> None:
     for prompt in _scribbles():
         plain = re.sub(r"[()\[\]]", "", prompt)
-        assert weighted_pieces(plain) == ([Piece(plain, 1)] if plain else [])
+        assert weighted_pieces(plain) == ((Piece(plain, 1),) if plain else ())
 
 
 def test_what_is_escaped_is_text_however_deep() -> None:
     for prompt in _scribbles():
         plain = prompt.replace("\\", "")
         escaped = re.sub(r"([()\[\]])", r"\\\1", plain)
-        assert weighted_pieces(escaped) == ([Piece(plain, 1)] if plain else [])
+        assert weighted_pieces(escaped) == ((Piece(plain, 1),) if plain else ())
 
 
 def test_weights_multiply_when_nested() -> None:
@@ -91,7 +92,8 @@ def test_weights_multiply_when_nested() -> None:
         ("(fox:3.01)", True),
         ("((fox:2):2)", True),
         (f"((fox:0):{'9' * 400})", True),  # nothing times infinity is no number
-        ("(" * 4000, False),
+        ("(" * 20, False),
+        ("(" * 21, True),  # the last one is a word in the others
         ("(a" * 1300, True),
     ],
 )

@@ -37,6 +37,14 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert f"the data folder {tmp_path / 'file'} cannot be used" in done.stderr
 
 
+def test_what_no_option_says_the_environment_does(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = serve(DARKROOM_DATA_DIR=str(tmp_path / "file"), DARKROOM_PORT=str(free_port()))
+    assert f"the data folder {tmp_path / 'file'} cannot be used" in done.stderr
+    for name, value in (("DARKROOM_PORT", "0"), ("DARKROOM_DEVICE", "tpu")):
+        assert name in serve(**{name: value}).stderr
+
+
 def test_an_unknown_device_is_refused() -> None:
     done = serve("--device", "tpu")
     assert done.returncode == 2

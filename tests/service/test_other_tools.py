@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contract.image_file import encode_image
-from contract.model_catalog import read_model_catalog
+from contract.model_catalog import ModelCatalog, read_model_catalog
 from contract.provenance import provenance_of
 from service.errors import NoParametersFound
 from service.inspection.inspection import Inspection, inspect_image
@@ -68,6 +68,41 @@ def test_a_file_of_the_web_ui_becomes_a_request(content: bytes) -> None:
 def test_a_model_that_is_on_offer_is_asked_for() -> None:
     inspection = inspected(png_with({"parameters": A1111.replace("v1-5-pruned-emaonly", "pocket")}))
     assert inspection.parameters == FROM_A1111 | {"model": "pocket"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "negative_prompt", "weighs"),
+    [("a fox", "(blurry:1.4)", True), ("a fox", "[blurry]", True), ("a fox", "blurry", False)],
+)
+def test_brackets_of_the_web_ui_weigh_in_either_prompt(prompt: str, negative_prompt: str, weighs: bool) -> None:
+    text = A1111.replace("a (red:1.2) fox, 狐", prompt).replace("blurry,\nlow quality", negative_prompt)
+    parameters = inspected(png_with({"parameters": text})).parameters
+    assert (parameters["prompt"], parameters["negative_prompt"]) == (prompt, negative_prompt)
+    assert parameters.get("prompt_weighting", False) is weighs
+
+
+def test_a_model_that_cannot_weigh_gets_the_words_without_their_brackets() -> None:
+    (entry,) = CATALOG.models.values()
+    plain = ModelCatalog([entry.model_copy(update={"prompt_weighting": False})])
+    text = A1111.replace("a (red:1.2) fox, 狐", r"a (red:1.2) fox \(smiling\)").replace("blurry,", "[blurry],")
+    inspection = inspect_image(png_with({"parameters": text}), plain)
+    expected = {"prompt": "a red fox (smiling)", "negative_prompt": "blurry,\nlow quality"}
+    assert inspection.parameters.items() >= expected.items()
+    assert "prompt_weighting" not in inspection.parameters
+    assert left(inspection)["prompt_weighting"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "weighs"),
+    [
+        ("a (red:1.2) fox [grey]", r"a (red:1.2) fox \[grey\]", True),
+        ("a fox [grey]", "a fox [grey]", False),
+    ],
+)
+def test_square_brackets_are_text_in_comfyui(text: str, prompt: str, weighs: bool) -> None:
+    parameters = inspected(png_with({"prompt": comfyui().replace('"a fox"', json.dumps(text))})).parameters
+    assert parameters["prompt"] == prompt
+    assert parameters.get("prompt_weighting", False) is weighs
 
 
 @pytest.mark.parametrize(

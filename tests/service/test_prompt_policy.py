@@ -68,6 +68,15 @@ def test_what_is_to_be_kept_out_of_a_picture_is_not_judged(policed: Service) -> 
     assert ask(policed, "a fox", negative_prompt="forbidden, blood").status_code == 202
 
 
+@pytest.mark.parametrize("prompt", ["forb(idden:1)", "forb[]idden", "forbidden(s:1.2)", "(not:1.2) that"])
+def test_brackets_that_weigh_are_no_way_round(policed: Service, prompt: str) -> None:
+    assert ask(policed, prompt, prompt_weighting=True).json()["code"] == "prompt_refused"
+
+
+def test_brackets_that_weigh_make_no_term_of_other_words(policed: Service) -> None:
+    assert ask(policed, "not (so:1.2) that", prompt_weighting=True).status_code == 202
+
+
 def test_a_running_service_follows_the_file(policed: Service, file: Path) -> None:
     assert ask(policed, "a walrus").status_code == 202
     file.write_text("walrus")

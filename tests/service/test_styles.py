@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,23 @@ def test_without_its_styles_the_service_does_not_start(tmp_path: Path) -> None:
 def test_the_styles_on_offer_are_listed(service: Service) -> None:
     styles = service.http.get("/styles").json()["styles"]
     assert styles == [style.model_dump() for style in SHIPPED.values()]
+
+
+def test_the_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    (tmp_path / "styles.toml").write_text(ENTRY.replace("drawing", "d\xe9cor"), encoding="utf-8")
+    (tmp_path / "models.toml").write_text("# d\xe9cor\n" + (ROOT / "models.toml").read_text(), encoding="utf-8")
+    read = (
+        "from pathlib import Path\n"
+        "from contract.model_catalog import read_model_catalog\n"
+        "from service.styles import read_style_catalog\n"
+        "print(ascii(read_style_catalog(Path('styles.toml')).choose('ink').prompt))\n"
+        "read_model_catalog(Path('models.toml'))\n"
+    )
+    plain = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", read], cwd=tmp_path, env=os.environ | plain, capture_output=True, text=True
+    )
+    assert (done.stderr, done.stdout) == ("", "'ink d\\xe9cor of {prompt}'\n")
 
 
 def test_a_job_shows_its_style_and_what_was_asked_before_it(service: Service) -> None:
