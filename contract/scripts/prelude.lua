@@ -209,8 +209,8 @@ local function tell(id, type, data)
 end
 
 -- When a delivery is due; nil where it is no more. Its receiver is due when the first of its deliveries is.
-local function set_due(host, delivery, time)
-  local deliveries = DELIVERIES_PREFIX .. host
+local function set_due(receiver, delivery, time)
+  local deliveries = DELIVERIES_PREFIX .. receiver
   if time then
     redis.call('ZADD', deliveries, string.format('%.6f', time), delivery)
   else
@@ -218,21 +218,23 @@ local function set_due(host, delivery, time)
   end
   local first = redis.call('ZRANGE', deliveries, 0, 0, 'WITHSCORES')
   if first[1] then
-    redis.call('ZADD', RECEIVERS, first[2], host)
+    redis.call('ZADD', RECEIVERS, first[2], receiver)
   else
-    redis.call('ZREM', RECEIVERS, host)
+    redis.call('ZREM', RECEIVERS, receiver)
   end
 end
 
-local function webhook_host(id)
-  return redis.call('HGET', job_key(id), 'webhook_host')
+-- A host as one owner calls it: what it is slow with for one holds up nothing for another. Nil without a webhook.
+local function receiver_of(id)
+  local host = redis.call('HGET', job_key(id), 'webhook_host')
+  return host and owner_of(id) .. ' ' .. host
 end
 
 -- What a job's webhook is to tell is put down in the same step as the change itself: no crash comes between. Each event
 -- once: a job that is taken again, because its first worker died, was running before.
 local function notify(id, status, time)
-  local host, event = webhook_host(id), 'job.' .. status
-  if not host then return end
+  local receiver, event = receiver_of(id), 'job.' .. status
+  if not receiver then return end
   local wanted = false
   for _, each in ipairs(cjson.decode(redis.call('HGET', job_key(id), 'webhook')).events) do
     wanted = wanted or each == event
@@ -243,7 +245,7 @@ local function notify(id, status, time)
   local delivery = { id = 'msg_' .. id .. '_' .. status, event = event, created_at = iso(time),
     state = stopped and 'stopped' or 'pending', next_attempt_at = not stopped and iso(time) or nil }
   if redis.call('HSETNX', job_key(id), 'delivery:' .. event, cjson.encode(delivery)) == 1 and not stopped then
-    set_due(host, id .. ':' .. event, time)
+    set_due(receiver, id .. ':' .. event, time)
   end
 end
 

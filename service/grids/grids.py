@@ -3,6 +3,7 @@
 Another owner's grid is one that never was. Knows Redis and the scripts; knows nothing of HTTP.
 """
 
+import asyncio
 import re
 import time
 from typing import Any
@@ -58,7 +59,8 @@ class Grids:
             return completed
 
         plan = GridPlan(asked)
-        cells = plan.complete(complete)
+        # Long prompts in many cells are seconds of work, which nobody else is to wait for.
+        cells = await asyncio.to_thread(plan.complete, complete)
         return await self._submission.submit_grid(
             asked, asked.parameters, plan.shape(cells), cells, owner, idempotency_key
         )

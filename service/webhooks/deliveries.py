@@ -44,7 +44,7 @@ _STATES: dict[Outcome, DeliveryState] = {
 class _Leased(NamedTuple):
     """A delivery that this process may try, as scripts/take_deliveries.lua gives it."""
 
-    host: str
+    receiver: str
     job_id: str
     event: str
     lease: str
@@ -104,23 +104,23 @@ class Deliveries:
         free = _MOST_TRIES - len(self._tries)
         if not free:
             return
-        under_way = [part for host, count in self._under_way.items() for part in (host, count)]
+        under_way = [part for receiver, count in self._under_way.items() for part in (receiver, count)]
         now, taken = await self._take(args=[free, _MOST_TRIES_OF_ONE_RECEIVER, *under_way])
         for each in taken:
             delivery = _Leased(*each)
             task = asyncio.create_task(self._try(delivery, float(now)))
             self._tries.add(task)
-            self._under_way[delivery.host] += 1
-            task.add_done_callback(partial(self._end, delivery.host))
+            self._under_way[delivery.receiver] += 1
+            task.add_done_callback(partial(self._end, delivery.receiver))
 
-    def _end(self, host: str, task: asyncio.Task[None]) -> None:
+    def _end(self, receiver: str, task: asyncio.Task[None]) -> None:
         self._tries.discard(task)
-        self._under_way -= Counter([host])
+        self._under_way -= Counter([receiver])
         self._one_ended.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:
             # Its lease ends by itself, and it is tried again. What the error says could be a piece of the job.
-            log.error("webhook_try_broke", host=host, error=type(error).__name__)
+            log.error("webhook_try_broke", host=_host(receiver), error=type(error).__name__)
 
     async def _try(self, leased: _Leased, now: float) -> None:
         job = job_from_record(leased.job_id, leased.record, self._sign)
@@ -150,6 +150,10 @@ class Deliveries:
             _tell(outcome, leased, delivery)
 
 
+def _host(receiver: str) -> str:
+    return receiver.rpartition(" ")[2]
+
+
 def _after(delivery: Delivery, attempt: Attempt) -> Delivery:
     attempts = [*delivery.attempts, attempt][-MAX_ATTEMPTS_KEPT:]
     return delivery.model_copy(update={"attempts": attempts, "tries": delivery.tries + 1})
@@ -164,7 +168,7 @@ def _tell(outcome: Outcome, leased: _Leased, delivery: Delivery) -> None:
         job_id=leased.job_id,
         owner=leased.owner,
         webhook_event=leased.event,
-        host=leased.host,
+        host=_host(leased.receiver),
         tries=delivery.tries,
         status_code=attempt.status_code,
         error=attempt.error,

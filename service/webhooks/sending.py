@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import httpcore
 import httpx
 
+from service.webhooks.bounded_connections import BoundedConnections
 from service.webhooks.receivers import (
     Address,
     AllowedReceivers,
@@ -30,8 +32,10 @@ TRY_SECONDS = 10.0
 """For everything from the name to the head of the answer, however slowly it comes."""
 _MOST_ADDRESSES = 3
 """Of one name that are tried, where one does not take connections."""
-_LOOKUPS = 16
-"""Of names at a time, on threads of their own: a DNS that does not answer holds up no other work."""
+_LOOKUPS = 256
+"""Of names at a time, on threads of their own, made when they are needed. A DNS that does not answer keeps a thread for
+up to half a minute, and so for longer than a try: each of 64 tries at a time may leave three behind."""
+_CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 """Every address of a host name. Raises OSError."""
@@ -59,12 +63,13 @@ class Sender:
     def __init__(self, allowed: AllowedReceivers, resolve: Resolve, tls: ssl.SSLContext | None = None) -> None:
         self._allowed = allowed
         self._resolve = resolve
-        # Not a client: that has cookies and redirects, and logs every URL. A connection that was kept would be that of
-        # another name where two have one address.
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=tls or True,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        # Not httpx' client: that has cookies and redirects, and logs every URL. A connection that was kept would be
+        # that of another name where two have one address.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls or httpx.create_ssl_context(trust_env=False),
+            max_connections=None,
+            max_keepalive_connections=0,
+            network_backend=BoundedConnections(),
         )
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float = TRY_SECONDS) -> Answer:
@@ -72,19 +77,20 @@ class Sender:
         try:
             async with asyncio.timeout(seconds):
                 receiver = read_receiver(url, self._allowed)
-                addresses = await self._addresses(receiver)
+                try:
+                    addresses = await self._addresses(receiver)
+                except OSError:
+                    return Answer(error="name_not_resolved")
                 return await self._post(receiver, addresses, headers, body)
         except TimeoutError:
             return Answer(error="timeout")
         except ReceiverRefused:
             return Answer(error="address_refused")
-        except OSError:  # of the resolver: the transport has errors of its own
-            return Answer(error="name_not_resolved")
-        except httpx.TransportError as error:
+        except (*_CONNECTION_ERRORS, ssl.SSLError) as error:  # after the handshake TLS' own come through as they are
             return Answer(error=_reason(error))
 
     async def close(self) -> None:
-        await self._transport.aclose()
+        await self._pool.aclose()
 
     async def _addresses(self, receiver: Receiver) -> list[Address]:
         if receiver.address is not None:
@@ -99,26 +105,30 @@ class Sender:
         for address in addresses[:-1]:
             try:
                 return await self._post_to(receiver, address, headers, body)
-            except httpx.ConnectError:
+            except httpcore.ConnectError:
                 continue
         return await self._post_to(receiver, addresses[-1], headers, body)
 
     async def _post_to(self, receiver: Receiver, address: Address, headers: Mapping[str, str], body: bytes) -> Answer:
-        request = httpx.Request(
+        url = receiver.url_of(str(address))
+        named = {
+            "Host": receiver.url_of(receiver.host).netloc.decode(),
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "User-Agent": "Darkroom",
+            "Connection": "close",
+            **headers,
+        }
+        request = httpcore.Request(
             "POST",
-            receiver.url_of(str(address)),
-            headers={
-                "Host": receiver.url_of(receiver.host).netloc.decode(),
-                "Content-Type": "application/json",
-                "User-Agent": "Darkroom",
-                "Connection": "close",
-                **headers,
-            },
+            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=receiver.port, target=url.raw_path),
+            headers=list(named.items()),
             content=body,
             extensions={"sni_hostname": receiver.host},  # and the name that the certificate must hold
         )
-        response = await self._transport.handle_async_request(request)
-        await response.aclose()
+        answer = await self._pool.handle_async_request(request)
+        await answer.aclose()
+        response = httpx.Response(answer.status, headers=answer.headers)
         return Answer(
             status_code=response.status_code,
             error="redirect_not_followed" if response.has_redirect_location else None,
@@ -126,13 +136,13 @@ class Sender:
         )
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
             return "tls_failed"
         cause = cause.__cause__ or cause.__context__
-    return "no_connection" if isinstance(error, httpx.ConnectError) else "no_http_answer"
+    return "no_connection" if isinstance(error, httpcore.ConnectError) else "no_http_answer"
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -143,6 +153,6 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(retry_after[:9])
     try:
         at = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

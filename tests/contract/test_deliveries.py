@@ -9,6 +9,7 @@ import redis
 from contract import keys, scripts
 from contract.webhook import Delivery
 from tests.contract.test_scripts import Line
+from tests.submissions import OWNER
 
 
 class Hooks:
@@ -18,10 +19,10 @@ class Hooks:
         self.line = Line(client)
         self.client = client
 
-    def end(self, name: str, host: str = "a.example") -> None:
+    def end(self, name: str, host: str = "a.example", owner: str = OWNER) -> None:
         webhook = {"url": f"https://{host}/", "events": ["job.canceled"]}
-        self.line.submit(name, webhook=json.dumps(webhook), webhook_host=host)
-        self.line.cancel(name)
+        self.line.submit(name, webhook=json.dumps(webhook), webhook_host=host, owner=owner)
+        self.line.run(scripts.CANCEL, name, owner)
 
     def begin(self, name: str) -> None:
         """A running job whose webhook is to be told that it is."""
@@ -43,7 +44,7 @@ class Hooks:
 
     def take(self, most: int = 9, share: int = 9, **under_way: int) -> dict[str, str]:
         """Job names and leases."""
-        calling = [part for host, count in under_way.items() for part in (f"{host}.example", count)]
+        calling = [part for host, count in under_way.items() for part in (f"{OWNER} {host}.example", count)]
         _, taken = self.line.run(scripts.TAKE_DELIVERIES, most, share, *calling)
         return {name: lease for _, name, _, lease, *_ in taken}
 
@@ -59,10 +60,10 @@ class Hooks:
         return delivery
 
     def let_time_go_by(self) -> None:
-        for host in map(str, self.client.zrange(keys.RECEIVERS, 0, -1)):
-            for delivery in map(str, self.client.zrange(f"{keys.DELIVERIES_PREFIX}{host}", 0, -1)):
-                self.client.zadd(f"{keys.DELIVERIES_PREFIX}{host}", {delivery: 1})
-            self.client.zadd(keys.RECEIVERS, {host: 1})
+        for receiver in map(str, self.client.zrange(keys.RECEIVERS, 0, -1)):
+            for delivery in map(str, self.client.zrange(f"{keys.DELIVERIES_PREFIX}{receiver}", 0, -1)):
+                self.client.zadd(f"{keys.DELIVERIES_PREFIX}{receiver}", {delivery: 1})
+            self.client.zadd(keys.RECEIVERS, {receiver: 1})
 
 
 @pytest.fixture
@@ -116,6 +117,13 @@ def test_a_receiver_has_its_share_and_leaves_the_rest_to_others(hooks: Hooks) ->
     assert sorted(hooks.take(share=2, a=2)) == []
     assert sorted(hooks.take(share=2, a=1)) == ["a2"]
     assert sorted(hooks.take(most=2)) == ["a3", "a4"]
+
+
+def test_a_receiver_that_is_slow_for_one_owner_is_so_for_no_other(hooks: Hooks) -> None:
+    for index in range(3):
+        hooks.end(f"a{index}")
+    hooks.end("b0", owner="bob")
+    assert sorted(hooks.take(share=2, a=2)) == ["b0"]
 
 
 def test_receivers_that_have_their_share_hide_none_behind_them(hooks: Hooks) -> None:

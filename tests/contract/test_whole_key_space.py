@@ -17,6 +17,7 @@ from tests.submissions import grid_submission
 
 _OWNERS = ("ann", "bob", "cid")
 _HOSTS = ("a.example", "b.example")
+_RECEIVERS = [f"{owner} {host}" for owner in _OWNERS for host in _HOSTS]
 _COUNTERS = {
     *(keys.SEQUENCES, keys.VIRTUAL_TIME, keys.PACE, keys.REAPER, keys.WORKERS, keys.QUEUES, keys.STORED_BYTES),
     keys.COUNTERS,
@@ -210,7 +211,9 @@ class Chance:
 
     def _take_deliveries(self) -> None:
         share = self._random.choice([1, 2, 9])
-        calling = [part for host in _HOSTS if self._random.random() < 0.3 for part in (host, self._random.randrange(3))]
+        calling = [
+            part for each in _RECEIVERS if self._random.random() < 0.2 for part in (each, self._random.randrange(3))
+        ]
         _, taken = self._run(scripts.TAKE_DELIVERIES, self._random.choice([1, 5]), share, *calling)
         for _, name, event, lease, _, _, record in taken:
             job = job_from_record(name, record, str)
@@ -231,10 +234,10 @@ class Chance:
 
     def _time_goes_by(self) -> None:
         """What was to come, and every lease of a delivery, is over."""
-        for host in _HOSTS:
-            for delivery in self._client.zrange(keys.DELIVERIES_PREFIX + host, 0, -1):
-                self._client.zadd(keys.DELIVERIES_PREFIX + host, {delivery: 1})
-                self._client.zadd(keys.RECEIVERS, {host: 1})
+        for receiver in _RECEIVERS:
+            for delivery in self._client.zrange(keys.DELIVERIES_PREFIX + receiver, 0, -1):
+                self._client.zadd(keys.DELIVERIES_PREFIX + receiver, {delivery: 1})
+                self._client.zadd(keys.RECEIVERS, {receiver: 1})
 
     def end_all(self) -> None:
         while claims := self._run(scripts.CLAIM, "w", f"z{self._number}"):
@@ -252,8 +255,8 @@ def scored(client: redis.Redis, name: str) -> dict[str, float]:
 
 def check_deliveries(client: redis.Redis, records: dict[str, dict[str, str]]) -> None:
     """What is pending is due some time, and nothing else is."""
-    due = {host: scored(client, keys.DELIVERIES_PREFIX + host) for host in _HOSTS}
-    assert scored(client, keys.RECEIVERS) == {host: min(times.values()) for host, times in due.items() if times}
+    due = {each: scored(client, keys.DELIVERIES_PREFIX + each) for each in _RECEIVERS}
+    assert scored(client, keys.RECEIVERS) == {each: min(times.values()) for each, times in due.items() if times}
     pending = set()
     for name, job in records.items():
         wanted = json.loads(job.get("webhook", "{}")).get("events", [])
@@ -261,12 +264,12 @@ def check_deliveries(client: redis.Redis, records: dict[str, dict[str, str]]) ->
             told = json.loads(job.get(f"delivery:{event}", "{}"))
             assert not told or event in wanted
             if told.get("state") == "pending":
-                pending.add((job["webhook_host"], f"{name}:{event}"))
+                pending.add((f"{job['owner']} {job['webhook_host']}", f"{name}:{event}"))
             else:
                 assert f"lease:{event}" not in job
         end = f"job.{FROM_RQ[job['status']].value}"
         assert (f"delivery:{end}" in job) >= (end in wanted)
-    assert {(host, delivery) for host, times in due.items() for delivery in times} == pending
+    assert {(receiver, delivery) for receiver, times in due.items() for delivery in times} == pending
 
 
 def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:

@@ -175,6 +175,17 @@ def test_a_place_that_cannot_be_taken_is_named_with_its_limit(
     assert jobs_of(service) == []
 
 
+def test_a_grid_that_is_much_work_to_read_holds_up_nobody_else(service: Service) -> None:
+    nested = {"prompt": "(" * 3990 + "a", "prompt_weighting": True}
+    with ThreadPoolExecutor() as pool, httpx.Client(base_url=service.url, trust_env=False) as other:
+        refused = pool.submit(post, service, {"parameters": nested, "x": x("seed", *range(100))["x"]})
+        answered = 0
+        while not refused.done():
+            answered += other.get("/livez").status_code == 200
+    assert refused.result().status_code == 422
+    assert answered > 10
+
+
 @pytest.mark.parametrize("body", [b"{", b'{"x": "\\ud800"}', b""])
 def test_what_is_no_json_is_refused(service: Service, body: bytes) -> None:
     answer = service.http.post("/grids", content=body, headers={"Content-Type": "application/json"})

@@ -5,6 +5,7 @@ The certificates are made with the `openssl` command.
 
 import asyncio
 import ipaddress
+import os
 import socket
 import socketserver
 import ssl
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,9 +59,7 @@ def send(
 
 
 @contextmanager
-def raw_server(
-    address: str, serve: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
-) -> Iterator[int]:
+def raw_server(address: str, serve: Callable[[socket.socket], Any], tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server that does with each connection what it is told; gives its port."""
 
     class Handler(socketserver.BaseRequestHandler):
@@ -132,6 +132,29 @@ def test_the_system_knows_the_addresses_of_this_machine() -> None:
     assert all(address.is_loopback for address in addresses)
 
 
+def test_names_that_nobody_answers_for_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three times as many as there are tries at a time: a lookup goes on when its try has been given up."""
+    answered, ask_system = threading.Event(), socket.getaddrinfo
+
+    def ask(host: str, *arguments: Any, **options: Any) -> Any:
+        if host == "dead.example":
+            answered.wait()
+        return ask_system("localhost", *arguments, **options)
+
+    async def look_up() -> list[Address]:
+        resolve = resolver()
+        dead = [asyncio.create_task(resolve("dead.example", 443)) for _ in range(192)]
+        await asyncio.sleep(0)
+        try:
+            return await asyncio.wait_for(resolve("hooks.example", 443), 5)
+        finally:
+            answered.set()
+            await asyncio.gather(*dead)
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    assert asyncio.run(look_up())
+
+
 @pytest.mark.parametrize("drip", [b"", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 500])
 def test_a_receiver_that_answers_byte_by_byte_is_given_up(drip: bytes) -> None:
     def serve(connection: socket.socket) -> None:
@@ -154,6 +177,16 @@ def test_of_an_answer_that_never_ends_the_head_is_enough() -> None:
         assert send(f"http://127.0.0.1:{port}/", resolver()) == [Answer(status_code=200)]
 
 
+@pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"])
+def test_an_answer_that_never_begins_is_given_up_after_a_heads_worth(interim: bytes) -> None:
+    def serve(connection: socket.socket) -> None:
+        while True:
+            connection.send(interim)
+
+    with raw_server("127.0.0.1", serve) as port:
+        assert send(f"http://127.0.0.1:{port}/", resolver()) == [Answer(error="no_http_answer")]
+
+
 @pytest.mark.parametrize("nonsense", [b"SSH-2.0-OpenSSH\r\n", b"", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000])
 def test_what_is_no_http_is_told_so(nonsense: bytes) -> None:
     with raw_server("127.0.0.1", lambda connection: connection.sendall(nonsense)) as port:
@@ -162,12 +195,33 @@ def test_what_is_no_http_is_told_so(nonsense: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", None), ("-1", None), ("9" * 400, 999999999)],
+    [
+        ("7", 7),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("soon", None),
+        ("-1", None),
+        ("9" * 400, 999999999),
+        (f"Wed, 21 Oct {'9' * 40} 07:28:00 GMT", None),
+    ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
     head = f"HTTP/1.1 503 Busy\r\nRetry-After: {header}\r\nContent-Length: 0\r\n\r\n".encode()
     with raw_server("127.0.0.1", lambda connection: connection.sendall(head)) as port:
         assert send(f"http://127.0.0.1:{port}/", resolver()) == [Answer(503, retry_after_seconds=seconds)]
+
+
+@pytest.fixture(scope="module")
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    """Of hooks.internal."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    return context
+
+
+@pytest.fixture(scope="module")
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """A sender's, to which its certificate is good."""
+    return ssl.create_default_context(cafile=str(certificate / "certificate.pem"))
 
 
 @pytest.fixture(scope="module")
@@ -181,12 +235,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_certificate_must_be_that_of_the_name(certificate: Path) -> None:
-    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_tls.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+def test_the_certificate_must_be_that_of_the_name(server_tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
     asked: list[str | None] = []
     server_tls.sni_callback = lambda _socket, name, _context: asked.append(name)
-    trusting = ssl.create_default_context(cafile=str(certificate / "certificate.pem"))
 
     def serve(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -198,6 +249,12 @@ def test_the_certificate_must_be_that_of_the_name(certificate: Path) -> None:
         assert send(f"https://other.internal:{port}/", names, tls=trusting) == [Answer(error="tls_failed")]
         assert send(f"https://hooks.internal:{port}/", names) == [Answer(error="tls_failed")]
         assert send(f"http://hooks.internal:{port}/", names) == [Answer(error="no_http_answer")]
+
+
+def test_tls_that_fails_after_the_handshake_is_told_so(server_tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
+    with raw_server("127.0.0.1", lambda connection: os.write(connection.fileno(), b"no TLS"), server_tls) as port:
+        answers = send(f"https://hooks.internal:{port}/", Names("127.0.0.1"), tls=trusting)
+        assert answers == [Answer(error="tls_failed")]
 
 
 def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

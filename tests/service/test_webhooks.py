@@ -18,6 +18,7 @@ from tests.service.conftest import Service, start_service, stop_service
 from tests.service.moves import Moves
 from tests.webhook_receiver import Receiver, Reply
 
+RECEIVER = "anonymous 127.0.0.1"
 ALL = ["job.running", "job.succeeded", "job.failed", "job.canceled"]
 
 
@@ -292,8 +293,8 @@ def test_a_service_that_is_killed_loses_nothing(database: str, receiver: Receive
         receiver.open.set()
         second = start_service(other, tmp_path, output=output, **settings)
         assert settled(second, job_id, "pending")["tries"] == 2
-        client.zadd(f"{keys.DELIVERIES_PREFIX}127.0.0.1", {f"{job_id}:job.succeeded": 1})  # as time would
-        client.zadd(keys.RECEIVERS, {"127.0.0.1": 1})
+        client.zadd(f"{keys.DELIVERIES_PREFIX}{RECEIVER}", {f"{job_id}:job.succeeded": 1})  # as time would
+        client.zadd(keys.RECEIVERS, {RECEIVER: 1})
         told = settled(second, job_id, "delivered")
         assert [each["status_code"] for each in told["attempts"]] == [500, 500, 200]
         assert receiver.received(path)[-1].verified(secret(second))["data"]["id"] == job_id
@@ -344,7 +345,7 @@ def test_a_deleted_job_ends_its_deliveries(
     wait_until(lambda: [len(each["attempts"]) for each in deliveries(service, job_id)] == [1, 1])
     assert client.exists(keys.RECEIVERS)
     assert service.http.delete(f"/jobs/{job_id}").status_code == 204
-    assert not client.exists(keys.RECEIVERS, f"{keys.DELIVERIES_PREFIX}127.0.0.1")
+    assert not client.exists(keys.RECEIVERS, f"{keys.DELIVERIES_PREFIX}{RECEIVER}")
 
 
 def test_a_receiver_that_is_not_there_is_tried_again(service: Service, moves: Moves) -> None:
