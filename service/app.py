@@ -129,6 +129,7 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         title="Darkroom",
         summary="Asynchronous text-to-image over HTTP",
         version="0.1.0",
+        openapi_url=None,  # as docs_url: those are routes like the others
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

@@ -32,6 +32,7 @@
     └── TryLater                with Retry-After
         ├── RateExceeded        429 rate_exceeded
         ├── TooManyQueuedJobs   429 too_many_queued_jobs
+        ├── InspectionsBusy     503 inspections_busy
         ├── QueueFull           503 queue_full
         ├── QueueUnavailable    503 queue_unavailable
         ├── StoreUnavailable    503 store_unavailable
@@ -42,11 +43,8 @@ Knows nothing of how they are rendered: that is exception_handlers.
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from types import MappingProxyType
 
 from contract.errors import Refusal
-
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class ServiceError(Exception):
@@ -55,11 +53,11 @@ class ServiceError(Exception):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
 
-    def __init__(self, detail: str, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.refusals: list[Refusal] = []
-        self.headers = headers
+        self.headers = headers or {}
 
 
 class InvalidRequest(ServiceError):
@@ -252,8 +250,8 @@ class ImageUnreadable(ServiceError):
 class TryLater(ServiceError):
     """What cannot be done now may be done in `retry_after` seconds."""
 
-    def __init__(self, detail: str, retry_after: int = 2, headers: Mapping[str, str] = _NO_HEADERS) -> None:
-        super().__init__(detail, {"Retry-After": str(retry_after), **headers})
+    def __init__(self, detail: str, retry_after: int = 2, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail, {"Retry-After": str(retry_after), **(headers or {})})
 
 
 class RateExceeded(TryLater):
@@ -266,6 +264,11 @@ class RateExceeded(TryLater):
 class TooManyQueuedJobs(TryLater):
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_queued_jobs"
+
+
+class InspectionsBusy(TryLater):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "inspections_busy"
 
 
 class QueueFull(TryLater):

@@ -85,7 +85,7 @@ async def _http_exception(request: Request, error: HTTPException) -> JSONRespons
         return problem(NotFound("There is nothing here."))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return problem(MethodNotAllowed(allowed_methods(request.scope)))
-    framework = ServiceError(error.detail, error.headers or {})
+    framework = ServiceError(error.detail, error.headers)
     framework.status = HTTPStatus(error.status_code)
     framework.code = f"http_{error.status_code}"
     return problem(framework)

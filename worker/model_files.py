@@ -5,7 +5,6 @@ Knows the hub and its errors; knows nothing of pipelines' insides or devices.
 
 from pathlib import Path
 
-from diffusers import DiffusionPipeline
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -59,6 +58,8 @@ def locate(model: Model, allow_downloads: bool, safety_checker: bool) -> Path:
 def download(model: Model, safety_checker: bool) -> Path:
     """Fetches what of a hub repository a text-to-image run needs, with progress bars where they are on."""
     _reach_hub(model)
+    from diffusers import DiffusionPipeline  # takes seconds; whatever is wrong with models.toml is told without it
+
     without = dict.fromkeys(NOT_LOADED - ({SAFETY_CHECKER, FEATURE_EXTRACTOR} if safety_checker else set()))
     try:
         folder = DiffusionPipeline.download(

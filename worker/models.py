@@ -58,11 +58,12 @@ def _pull(models: Iterable[Model], safety_checker: bool) -> int:
 
 
 def _check(catalog: ModelCatalog, models: Iterable[Model], settings: WorkerSettings) -> int:
-    from worker.denoise import Denoiser
-    from worker.device import choose_device
     from worker.model_files import check_local_sources
 
     check_local_sources(catalog, settings.models)
+    from worker.denoise import Denoiser
+    from worker.device import choose_device
+
     denoiser = Denoiser(catalog, settings, choose_device(settings))
     failed = 0
     for model in models:

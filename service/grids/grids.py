@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import redis.asyncio
+import structlog
 
 from contract import keys, scripts
 from contract.grid import GridRecord, GridStatus, grid_from_record
@@ -21,6 +22,8 @@ from service.grids.grid_request import GridPlan, GridRequest
 from service.jobs.completion import Completed, Completion, draw_seed
 from service.jobs.job_events import RECHECK_SECONDS, JobEvents
 from service.jobs.submission import Submission, Submitted
+
+log = structlog.get_logger("darkroom.service")
 
 _GRID_ID = re.compile(JOB_ID)
 
@@ -71,7 +74,9 @@ class Grids:
 
     async def cancel(self, grid_id: str, owner: Owner) -> GridRecord:
         """The grid; its jobs that were queued are canceled, those that are running are about to be."""
-        return await self._run(self._cancel, grid_id, owner.name)
+        grid = await self._run(self._cancel, grid_id, owner.name)
+        log.info("cancel_asked", grid_id=grid_id, owner=owner.name, status=grid.status.value)
+        return grid
 
     async def wait(self, grid_id: str, owner: Owner, seconds: float) -> GridRecord:
         """The grid once all of its jobs have ended, or as it is after that many seconds."""
@@ -111,6 +116,8 @@ class Grids:
             for job_id in job_ids:
                 await self._remove(args=[job_id, 0], client=transaction)
             await transaction.execute()
+        for job_id in job_ids:
+            log.info("job_deleted", job_id=job_id, owner=owner.name, grid_id=grid_id)
 
     async def _run(self, script: Any, grid_id: str, *arguments: str) -> GridRecord:
         record = await script(args=[grid_id, *arguments]) if _GRID_ID.fullmatch(grid_id) else None

@@ -5,6 +5,8 @@ Whatever the file says is judged like any other request. Work is done on threads
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +17,7 @@ from contract.parameters import GenerationParameters, GenerationRequest
 from contract.prompt_weights import weighted_pieces
 from contract.provenance import DIGITAL_SOURCE_TYPE, IMAGE_INDEX, MADE_BY_AI, PARAMETERS
 from contract.xmp import Property, read_xmp
-from service.errors import NoParametersFound
+from service.errors import InspectionsBusy, NoParametersFound
 from service.inspection.exif_comment import user_comment
 from service.inspection.found import Found, Unmapped, first_ones, shown, unmapped
 from service.inspection.image_parts import ImageParts, read_parts
@@ -24,6 +26,8 @@ from service.refusals import refusals_of
 
 AT_ONCE = 4
 """Each holds a body of up to 32 MiB."""
+TURN_SECONDS = 10.0
+"""For one of them; those who have theirs may send slowly."""
 _MADE_BY_AI = frozenset((MADE_BY_AI, MADE_BY_AI.replace("trained", "compositeWithTrained")))
 
 
@@ -50,8 +54,20 @@ class Inspections:
 
     def __init__(self, catalog: ModelCatalog) -> None:
         self._catalog = catalog
-        self.limit = asyncio.Semaphore(AT_ONCE)
-        """To be held while a body is read and inspected."""
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """To be held while a body is read and inspected. Raises InspectionsBusy."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise InspectionsBusy("As many pictures are being sent as are taken at once.") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def inspect(self, content: bytes) -> Inspection:
         """Raises NotAnImage or NoParametersFound."""

@@ -139,6 +139,7 @@ class JobQueue:
         if not count:
             reason = "has no webhook" if job.webhook is None else "has had nothing to tell its webhook yet"
             raise NothingToRedeliver(f"The job {reason}.")
+        log.info("redelivery_asked", job_id=job_id, owner=owner.name)
         return job
 
     async def images(self, job_id: str, owner: Owner | None) -> list[StoredImage]:

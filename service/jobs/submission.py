@@ -105,7 +105,19 @@ class Submission:
         ask["grid"] = {"id": _new_id(), "shape": shape.model_dump_json()}
         grid_id, record, replayed, allowance = await self._run(ask)
         grid = grid_from_record(grid_id, record)
-        _log_grid(grid, owner, replayed=replayed)
+        log.info(
+            "grid_replayed" if replayed else "grid_submitted", grid_id=grid.id, owner=owner.name, jobs=len(grid.cells)
+        )
+        for job in [] if replayed else ask["jobs"]:
+            log.info(
+                "job_submitted",
+                job_id=job["id"],
+                owner=owner.name,
+                grid_id=grid.id,
+                model=job["model"],
+                images=shared.num_images_per_prompt,
+                cost=job["cost"],
+            )
         return Submitted(grid, replayed, allowance)
 
     def check_bounds(self, request: JobRequest, parameters: GenerationParameters, owner: Owner) -> None:
@@ -208,10 +220,6 @@ def _log_submitted(job: Job, owner: Owner, *, replayed: bool) -> None:
         cost=job.parameters.cost,
         queue_position=job.queue_position,
     )
-
-
-def _log_grid(grid: GridRecord, owner: Owner, *, replayed: bool) -> None:
-    log.info("grid_replayed" if replayed else "grid_submitted", grid_id=grid.id, owner=owner.name, jobs=len(grid.cells))
 
 
 def _new_id() -> str:

@@ -46,6 +46,7 @@ EXAMPLES: tuple[errors.ServiceError, ...] = (
     errors.HeadTooLarge("The head of a request must be at most 131072 bytes."),
     errors.ServiceError("An error that nobody foresaw; the service's log holds it."),
     errors.ImageUnreadable("The stored picture cannot be decoded."),
+    errors.InspectionsBusy("As many pictures are being sent as are taken at once.", _WAIT_SECONDS),
     errors.QueueFull("There may be at most 10000 jobs in line.", _WAIT_SECONDS),
     errors.QueueUnavailable("The queue does not answer."),
     errors.StoreUnavailable("The image store does not answer."),

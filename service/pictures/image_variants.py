@@ -84,5 +84,5 @@ def decode(stored: bytes, image: StoredImage) -> tuple[Image.Image, Provenance]:
 
 
 def _unreadable(image: StoredImage, reason: str) -> ImageUnreadable:
-    log.warning("image_unreadable", image=image.key, reason=reason)
+    log.warning("image_unreadable", job_id=image.key.partition("/")[0], image=image.key, reason=reason)
     return ImageUnreadable(reason)

@@ -1,16 +1,23 @@
-"""GET /docs: Swagger UI, from files of this service alone."""
+"""GET /docs: Swagger UI, from files of this service alone; GET /openapi.json: the document that it shows."""
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
+
+_DOCUMENT = "/openapi.json"
 
 router = APIRouter(include_in_schema=False)
 
 
+@router.get(_DOCUMENT)
+async def document(request: Request) -> JSONResponse:
+    return JSONResponse(request.app.openapi())
+
+
 @router.get("/docs")
-async def docs(request: Request) -> HTMLResponse:
+async def docs() -> HTMLResponse:
     return get_swagger_ui_html(
-        openapi_url=request.app.openapi_url,
+        openapi_url=_DOCUMENT,
         title="Darkroom",
         swagger_js_url="/static/swagger-ui-bundle.js",
         swagger_css_url="/static/swagger-ui.css",

@@ -23,11 +23,11 @@ _EXTRA: dict[str, Any] = {"requestBody": {"required": True, "content": dict.from
     "/inspect",
     operation_id="inspect",
     summary="From a picture back to its prompt",
-    responses=problem_responses(415),
+    responses=problem_responses(415, 503),
     openapi_extra=_EXTRA,
 )
 async def inspect(_owner: WithOwner, request: Request, parts: WithParts) -> Inspection:
     """What the file says of itself. It is neither decoded nor kept; what it really is, is told from its bytes."""
     check_media_type(request, *_TYPES)
-    async with parts.inspections.limit:
+    async with parts.inspections.turn():
         return await parts.inspections.inspect(await request.body())

@@ -111,16 +111,22 @@ class Deliveries:
             task = asyncio.create_task(self._try(delivery, float(now)))
             self._tries.add(task)
             self._under_way[delivery.receiver] += 1
-            task.add_done_callback(partial(self._end, delivery.receiver))
+            task.add_done_callback(partial(self._end, delivery))
 
-    def _end(self, receiver: str, task: asyncio.Task[None]) -> None:
+    def _end(self, leased: _Leased, task: asyncio.Task[None]) -> None:
         self._tries.discard(task)
-        self._under_way -= Counter([receiver])
+        self._under_way -= Counter([leased.receiver])
         self._one_ended.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:
             # Its lease ends by itself, and it is tried again. What the error says could be a piece of the job.
-            log.error("webhook_try_broke", host=_host(receiver), error=type(error).__name__)
+            log.error(
+                "webhook_try_broke",
+                job_id=leased.job_id,
+                owner=leased.owner,
+                host=_host(leased.receiver),
+                error=type(error).__name__,
+            )
 
     async def _try(self, leased: _Leased, now: float) -> None:
         job = job_from_record(leased.job_id, leased.record, self._sign)
@@ -143,7 +149,7 @@ class Deliveries:
         try:
             kept = await self._settle(args=[leased.job_id, leased.event, leased.lease, text, delay])
         except RedisError as error:
-            log.warning("webhooks_interrupted", error=error)
+            log.warning("webhooks_interrupted", job_id=leased.job_id, owner=leased.owner, error=error)
             return
         if kept:
             self._metrics.webhook_attempted(outcome)

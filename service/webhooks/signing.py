@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import redis.asyncio
+import structlog
 from pydantic import BaseModel
 from standardwebhooks import Webhook
 
 from contract import keys
 from service.access.owners import Owner
 from service.access.secret_file import derived_key
+
+log = structlog.get_logger("darkroom.service")
 
 FORMER_SECONDS = 24 * 3600
 """So long after a rotation the former secret signs as well."""
@@ -54,6 +57,7 @@ class WebhookSecrets:
             transaction.ltrim(name, 0, keys.WEBHOOK_SECRETS_KEPT - 1)
             transaction.lrange(name, 0, -1)
             *_, rotations = await transaction.execute()
+        log.info("webhook_secret_rotated", owner=owner.name)
         return self._shown(owner, rotations, seconds)
 
     def in_force(self, owner_name: str, rotations: Sequence[str], now: float) -> list[str]:

@@ -16,7 +16,7 @@ from service.exception_handlers import problem
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 30.0
 """From when the body is first asked for, and a second more for each LEAST_BYTES_PER_SECOND that came."""
-LEAST_BYTES_PER_SECOND = 64 * 1024
+LEAST_BYTES_PER_SECOND = 1024 * 1024
 _NONE_LARGER: Mapping[str, int] = MappingProxyType({})
 
 

@@ -131,5 +131,5 @@ def start(tmp_path: Path) -> Iterator[StartServe]:
         return started[-1]
 
     yield start_one
-    for running in started:
+    for running in reversed(started):  # the last one may use what the first one has left
         stop_serve(running)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import wait_until
 from tests.integration.conftest import READY_SECONDS, Serve, StartServe, processes_of
 
-LONG = {"seed": 9, "num_inference_steps": 100, "num_images_per_prompt": 4}
+LONG = {"seed": 9, "num_inference_steps": 60, "num_images_per_prompt": 4}
 
 
 def running_step(serve: Serve, job_id: str) -> int:

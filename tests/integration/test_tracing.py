@@ -13,7 +13,7 @@ from tests.service.conftest import start_service, stop_service
 
 
 def test_a_job_s_trace_shows_where_its_time_went(valkey_socket: Path, tmp_path: Path) -> None:
-    redis_url = f"unix://{valkey_socket}?db=5"
+    redis_url = f"unix://{valkey_socket}?db=10"
     with Collector() as collector:
         service = start_service(redis_url, tmp_path, **collector.environment)
         variables = {"DARKROOM_REDIS_URL": redis_url, "DARKROOM_DATA_DIR": str(tmp_path), "DARKROOM_DEVICE": "cpu"}

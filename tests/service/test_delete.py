@@ -166,7 +166,7 @@ def forgetful(
     valkey_socket: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Service, redis.Redis]]:
     """Tells for that many seconds of jobs that were removed; in a database where no other service removes any."""
-    url = f"unix://{valkey_socket}?db=2"
+    url = f"unix://{valkey_socket}?db=9"
     service = start_service(url, tmp_path, DARKROOM_TOMBSTONE_SECONDS=str(request.param))
     with redis.Redis.from_url(url, decode_responses=True) as client:
         yield service, client

@@ -1,8 +1,11 @@
 """Grids over HTTP: asked for, refused, watched, canceled and deleted."""
 
+import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -10,7 +13,15 @@ import pytest
 import redis
 
 from contract import keys
+from contract.errors import ParametersRefused, Refusal
 from contract.job import JobStatus
+from contract.parameters import JobRequest
+from service.access.owners import ANONYMOUS
+from service.app import create_app
+from service.errors import ValidationFailed
+from service.grids.grid_request import GridRequest
+from service.jobs.completion import Completed, Completion
+from service.settings import ServiceSettings
 from tests.conftest import wait_until
 from tests.service.conftest import Service
 from tests.service.moves import Moves, submit_all
@@ -175,15 +186,23 @@ def test_a_place_that_cannot_be_taken_is_named_with_its_limit(
     assert jobs_of(service) == []
 
 
-def test_a_grid_that_is_much_work_to_read_holds_up_nobody_else(service: Service) -> None:
-    nested = {"prompt": "(" * 3990 + "a", "prompt_weighting": True}
-    with ThreadPoolExecutor() as pool, httpx.Client(base_url=service.url, trust_env=False) as other:
-        refused = pool.submit(post, service, {"parameters": nested, "x": x("seed", *range(100))["x"]})
-        answered = 0
-        while not refused.done():
-            answered += other.get("/livez").status_code == 200
-    assert refused.result().status_code == 422
-    assert answered > 10
+def test_whatever_the_cells_take_to_be_read_the_loop_goes_on(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop_went_on = Event()
+
+    def complete(_self: Completion, _request: JobRequest, _seed: int) -> Completed:
+        assert loop_went_on.wait(10)
+        raise ParametersRefused([Refusal("/prompt", "must be another one")])
+
+    async def submit() -> None:
+        grids = create_app(ServiceSettings(redis_url=redis_url, data_dir=tmp_path)).state.parts.grids
+        asyncio.get_running_loop().call_later(0.05, loop_went_on.set)
+        await grids.submit(GridRequest.model_validate(BODY), ANONYMOUS, None)
+
+    monkeypatch.setattr(Completion, "complete", complete)
+    with pytest.raises(ValidationFailed):
+        asyncio.run(submit())
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"x": "\\ud800"}', b""])

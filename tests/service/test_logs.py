@@ -1,5 +1,6 @@
 """Everything that a real service and a real worker write, while clients send what nobody else may see."""
 
+import io
 import json
 import socket
 import subprocess
@@ -10,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from service.access.key_file import KeyLimits
 from service.keys import add
-from tests.conftest import end, start_stub, wait_until
+from tests.conftest import end, free_port, start_stub, wait_until
 from tests.service.conftest import Service, start_service, stop_service
 
 CANARY = "zanzibar"
@@ -69,8 +72,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def both(valkey_socket: Path, folder: Path) -> Iterator[Both]:
-    redis_url = f"unix://{valkey_socket}?db=3"
+    redis_url = f"unix://{valkey_socket}?db=7"
     key = add(folder / "keys.json", "alice", KeyLimits())
+    (folder / "policy.txt").write_text("forbidden\n")
     with (folder / "service.log").open("wb") as output:
         service = start_service(
             redis_url,
@@ -79,6 +83,9 @@ def both(valkey_socket: Path, folder: Path) -> Iterator[Both]:
             DARKROOM_API_KEYS_FILE=str(folder / "keys.json"),
             DARKROOM_LOG_LEVEL="debug",
             DARKROOM_ACCESS_LOG="1",
+            DARKROOM_PROMPT_POLICY=str(folder / "policy.txt"),
+            DARKROOM_WEBHOOK_ALLOW="127.0.0.1",
+            DARKROOM_WEBHOOK_RETRY_SCALE="0.00001",
         )
     both = Both(service, key, folder, redis_url)
     both.start_worker()
@@ -86,6 +93,12 @@ def both(valkey_socket: Path, folder: Path) -> Iterator[Both]:
     for worker in both.workers:
         end(worker)
     stop_service(service)
+
+
+@pytest.fixture
+def nobody() -> str:
+    """The URL of a webhook that takes no connections."""
+    return f"http://127.0.0.1:{free_port()}/{CANARY}"
 
 
 def test_a_job_s_life_is_told_in_a_line_each_that_names_it_and_its_owner(both: Both) -> None:
@@ -129,6 +142,7 @@ def test_every_answer_has_the_request_s_id_and_so_has_its_line(both: Both) -> No
         both.ask("POST", "/generate", content=b"{"),
         both.service.http.get("/models"),
         both.service.http.get("/livez"),
+        both.ask("HEAD", "/grids"),
     ]
     ids = [answer.headers["X-Request-ID"] for answer in answers]
     assert ids[0] == "from-a.proxy_1"
@@ -140,6 +154,7 @@ def test_every_answer_has_the_request_s_id_and_so_has_its_line(both: Both) -> No
         ("POST", "/generate", 415, "alice"),
         ("GET", "/models", 401, None),
         ("GET", "/livez", 200, None),
+        ("HEAD", "/grids", 200, "alice"),
     ]
 
 
@@ -149,6 +164,73 @@ def test_an_id_that_could_be_something_else_is_replaced(both: Both, presented: s
     assert len(answer.headers["X-Request-ID"]) == 32
 
 
+def test_a_grid_s_jobs_are_told_one_by_one(both: Both) -> None:
+    body = {"parameters": {"prompt": "a fox"}, "x": {"parameter": "seed", "values": [1, 2]}}
+    grid_id = both.ask("POST", "/grids", json=body).json()["id"]
+    both.ask("GET", f"/grids/{grid_id}?wait=20")
+    both.ask("POST", f"/grids/{grid_id}/cancel")
+    job_ids = [each["job_id"] for each in both.ask("GET", f"/grids/{grid_id}").json()["cells"]]
+    both.ask("DELETE", f"/grids/{grid_id}")
+    told = both.lines("service", 6, grid_id=grid_id, owner="alice")
+    assert [(line["event"], line.get("job_id")) for line in told] == [
+        ("grid_submitted", None),
+        *(("job_submitted", job_id) for job_id in job_ids),
+        ("cancel_asked", None),
+        *(("job_deleted", job_id) for job_id in job_ids),
+    ]
+
+
+def test_what_is_done_about_webhooks_is_told(both: Both, nobody: str) -> None:
+    job = both.end_of("a fox with a webhook", webhook={"url": nobody})
+    who = {"job_id": job["id"], "owner": "alice"}
+    both.ask("POST", f"/jobs/{job['id']}/webhook/redeliver")
+    both.ask("POST", "/webhooks/secret/rotate")
+    assert both.lines("service", 1, event="webhook_try", **who)[0]["host"] == "127.0.0.1"
+    both.lines("service", 1, event="redelivery_asked", **who)
+    both.lines("service", 1, event="webhook_secret_rotated", owner="alice")
+
+
+def _image_with_texts() -> bytes:
+    info = PngInfo()
+    for keyword in ("parameters", "prompt", "Comment"):
+        info.add_text(keyword, f"{CANARY}\nSteps: 2, Sampler: {CANARY}, Seed: {CANARY}, Size: 8x8, Model: {CANARY}")
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "png", pnginfo=info)
+    return file.getvalue()
+
+
+def _send_to_grids_and_inspect(both: Both, nobody: str) -> list[httpx.Response]:
+    """The canary, in what is refused and in what is taken."""
+    shared = {"prompt": f"fail {CANARY}", "labels": {CANARY: CANARY}, "webhook": {"url": f"{nobody}?token={CANARY}"}}
+    axis = {"parameter": "negative_prompt", "values": [CANARY, f"{CANARY} 2"]}
+    made = both.ask("POST", "/grids", json={"parameters": shared, "x": axis}, headers={"Idempotency-Key": CANARY})
+    grid = both.ask("GET", f"/grids/{made.json()['id']}?wait=20").json()
+    assert grid["counts"]["failed"] == 2, made.text
+    for cell in grid["cells"]:
+        both.lines("service", 1, event="webhook_try", job_id=cell["job_id"], owner="alice")
+    wrong: list[dict[str, Any]] = [
+        {"parameters": shared, "x": {"parameter": CANARY, "values": [CANARY]}},
+        {"parameters": shared, "x": {"parameter": "seed", "values": [CANARY]}},
+        {"parameters": shared, "x": {"parameter": "prompt", "values": [f"forbidden {CANARY}"]}},
+        {"parameters": shared | {"style": CANARY}, "x": axis},
+        {"parameters": shared | {"webhook": {"url": f"https://{CANARY}:{CANARY}@127.0.0.1/{CANARY}"}}, "x": axis},
+    ]
+    png, odd = {"Content-Type": "image/png"}, {"Content-Type": f"image/{CANARY}"}
+    image = _image_with_texts()
+    return [
+        *(both.ask("POST", "/grids", json=body) for body in wrong),
+        both.ask("GET", f"/grids/{grid['id']}/sheet.{CANARY}"),
+        both.ask("GET", f"/grids/{grid['id']}/sheet.png"),
+        both.service.http.get(f"{grid['sheet_signed_url']}{CANARY}"),
+        both.ask("GET", "/grids", params={"cursor": CANARY}),
+        both.ask("DELETE", f"/grids/{CANARY}"),
+        both.ask("POST", "/inspect", content=image, headers=png),
+        both.ask("POST", "/inspect", content=CANARY, headers=png),
+        both.ask("POST", "/inspect", content=image, headers=odd),
+        both.ask("POST", f"/jobs/{CANARY}/webhook/redeliver"),
+    ]
+
+
 def _send_all(both: Both) -> list[httpx.Response]:
     """Puts the canary wherever a client can put one."""
     job = both.end_of(f"a fox {CANARY}")
@@ -156,6 +238,7 @@ def _send_all(both: Both) -> list[httpx.Response]:
     signed = job["images"][0]["signed_url"]
     wrong = {"Authorization": f"Bearer dk_{CANARY}"}
     odd = dict.fromkeys(("Last-Event-ID", "Range", "Accept", "If-None-Match", "Prefer", "Cookie", "User-Agent"), CANARY)
+    odd |= {"traceparent": CANARY, "tracestate": f"a={CANARY}", "X-Request-ID": f"{CANARY} {CANARY}"}
     return [
         both.ask("POST", "/generate", json={"prompt": CANARY}, headers=wrong),
         both.ask("GET", "/models", headers=odd),
@@ -167,6 +250,9 @@ def _send_all(both: Both) -> list[httpx.Response]:
         both.ask(CANARY.upper(), f"/{CANARY}"),
         both.service.http.get(signed),
         both.service.http.get(f"{signed}{CANARY}"),
+        both.ask("POST", "/generate", json={"prompt": f"forbidden {CANARY}"}),
+        both.ask("POST", "/generate", json={"prompt": "a", "style": CANARY}),
+        both.ask("POST", "/generate", json={"prompt": "a", "webhook": {"url": f"ftp://{CANARY}"}}),
         both.ask("POST", "/generate", json={"prompt": "a", "model": CANARY}),
         both.ask("POST", "/generate", json={"prompt": "a", "scheduler": CANARY, "width": CANARY}),
         *(
@@ -188,15 +274,18 @@ def _send_no_http(both: Both) -> None:
             connection.recv(1000)
 
 
-def test_nothing_that_a_client_sent_and_no_key_is_in_any_line_or_error(both: Both) -> None:
-    answers = _send_all(both)
+def test_nothing_that_a_client_sent_and_no_key_is_in_any_line_or_error(both: Both, nobody: str) -> None:
+    answers = [*_send_all(both), *_send_to_grids_and_inspect(both, nobody)]
     _send_no_http(both)
-    bodies = "".join(answer.text for answer in answers if answer.status_code >= 400)
+    bodies = "\n".join(answer.text for answer in answers if answer.status_code >= 400)
+    bodies += both.service.http.get("/metrics").text
+    webhook_secret = both.ask("GET", "/webhooks/secret").json()["secret"].removeprefix("whsec_")
     written = "".join((both.folder / f"{side}.log").read_text() for side in ("service", "worker"))
     assert len(both.lines("service", event="request")) >= len(answers)
-    for secret in (CANARY, CANARY.upper(), "signature=", both.key, both.key[3:20]):
+    keys = (both.key, both.key[3:20], webhook_secret, "whsec_")
+    for secret in (CANARY, CANARY.upper(), "signature=", "forbidden", *keys):
         assert secret not in written
-        assert secret not in bodies
+        assert [line for line in bodies.splitlines() if secret in line] == []
 
 
 def test_a_worker_that_ends_by_an_error_that_quotes_its_job_does_not_repeat_it(both: Both) -> None:

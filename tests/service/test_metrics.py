@@ -38,6 +38,13 @@ def test_the_exposition_is_valid_in_both_formats(service: Service) -> None:
     assert {metric.name.removesuffix("_info") for metric in read(plain.text).metrics} == found
 
 
+def test_the_document_s_example_is_of_a_metric_that_there_is(service: Service) -> None:
+    answer = service.http.get("/openapi.json").json()["paths"]["/metrics"]["get"]["responses"]["200"]
+    example = read(answer["content"]["text/plain"]["example"])
+    assert example.types.items() <= scrape(service.url).types.items()
+    assert example.types
+
+
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
@@ -143,7 +150,8 @@ def test_requests_are_counted_by_what_they_were_routed_to(service: Service, clie
     for path in ("/jobs/a", "/jobs/b", f"/jobs/{broken}", "/nowhere", "/static/nothing.js", "/images/x/0.png"):
         service.http.get(path)
     service.http.put("/generate")
-    service.http.head("/livez")
+    service.http.head("/jobs/a")
+    service.http.get("/openapi.json")
     service.http.get("/livez", headers={"Host": "elsewhere.example"})
     after = scrape(service.url)
 
@@ -158,10 +166,11 @@ def test_requests_are_counted_by_what_they_were_routed_to(service: Service, clie
     assert more("/static", "404") == 1
     assert more("/images/{job_id}/{index}.{extension}", "404") == 1
     assert more("/generate", "405", "PUT") == 1
-    assert more("/livez", "200", "HEAD") == 1
+    assert more("/jobs/{job_id}", "404", "HEAD") == 1
+    assert more("/openapi.json", "200") == 1
     assert more("/metrics", "200") == 1
     timed = "darkroom_http_request_duration_seconds_count"
-    assert after.value(timed) - before.value(timed) == 10
+    assert after.value(timed) - before.value(timed) == 11
 
 
 def test_a_stream_is_counted_when_it_begins_and_once(service: Service, connect: Connect) -> None:

@@ -42,7 +42,7 @@ def told(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """By a service and a worker that have had a bit of everything."""
     folder, port = tmp_path_factory.mktemp("told"), str(free_port())
     # Of another database than the tests beside this one, whose keys come and go.
-    url = database(valkey_socket).replace("db=1", "db=2")
+    url = database(valkey_socket).replace("db=1", "db=8")
     service = start_service(url, folder, DARKROOM_STORE_LIMIT_BYTES=str(10**9))
     worker = start_stub_worker(service, url, DARKROOM_METRICS_PORT=port)
     for prompt in ("a fox", "starve"):

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 
+from service.inspection.inspection import AT_ONCE
 from service.wire.connection import MAX_HEAD_BYTES
 from tests.conftest import wait_until
 from tests.service.conftest import Service, database, start_service, stop_service
@@ -138,6 +140,27 @@ def test_a_body_that_comes_too_slowly_is_told_so(impatient: Service, head: bytes
     assert b'"code":"body_too_slow"' in answer
 
 
+def test_who_sends_pictures_slowly_keeps_others_waiting_for_a_while_alone(impatient: Service) -> None:
+    head = b"POST /inspect HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\n"
+
+    def inspect() -> httpx.Response:
+        return impatient.http.post("/inspect", content=b"x", headers={"Content-Type": "image/png"})
+
+    def refused() -> httpx.Response | None:
+        answer = inspect()
+        return None if answer.status_code == 422 else answer
+
+    with ExitStack() as slow:
+        connections = [slow.enter_context(connected(impatient)) for _ in range(AT_ONCE)]
+        for connection in connections:
+            connection.sendall(head + b"x" * 999)
+        answer = wait_until(refused)
+        assert (answer.status_code, answer.json()["code"]) == (503, "inspections_busy")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert {connection.recv(12) for connection in connections} == {b"HTTP/1.1 408"}
+    assert inspect().json()["code"] == "not_an_image"
+
+
 def test_a_body_that_nobody_reads_does_not_hold_the_connection(impatient: Service) -> None:
     with connected(impatient) as connection:
         connection.sendall(CANCEL + b"Transfer-Encoding: chunked\r\n\r\n")
@@ -149,7 +172,7 @@ def test_a_body_that_nobody_reads_does_not_hold_the_connection(impatient: Servic
 def test_an_answer_that_is_being_waited_for_is_no_slow_head(impatient: Service) -> None:
     job_id = impatient.submit()["id"].encode()
     with connected(impatient) as connection:
-        connection.sendall(b"GET /jobs/%s?wait=3 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /liv" % job_id)
+        connection.sendall(b"GET /jobs/%s?wait=1.5 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /liv" % job_id)
         received = connection.recv(65536)
         connection.sendall(b"ez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         while chunk := connection.recv(65536):
@@ -194,6 +217,6 @@ def test_a_client_that_reads_slowly_gets_all_of_it(impatient: Service, client: r
         connection.sendall(f"GET {picture.url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         while chunk := connection.recv(65536):
             received += chunk
-            if len(received) < 768 * 1024:
+            if len(received) < 512 * 1024:
                 time.sleep(0.3)
     assert received.endswith(picture.content)

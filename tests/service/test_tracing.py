@@ -120,6 +120,16 @@ def test_a_client_s_trace_is_continued(traced: Traced, collector: Collector, tra
     assert {span.state for span in spans} == {state}
 
 
+def test_all_jobs_of_a_grid_are_in_the_trace_of_its_request(traced: Traced, collector: Collector) -> None:
+    body = {"parameters": {"prompt": "a fox"}, "x": {"parameter": "seed", "values": [1, 2]}}
+    grid = traced.service.http.post("/grids", json=body).json()
+    for cell in grid["cells"]:
+        traced.end_of(cell["job_id"])
+        request, *others = spans_of(collector, cell["job_id"])
+        assert (request.name, request.parent) == ("POST /grids", "")
+    assert [(span.name, span.parent == request.id) for span in others] == [("job", True), ("store", False)] * 2
+
+
 def test_a_client_that_is_not_sampled_is_not_traced(traced: Traced, collector: Collector) -> None:
     traced.end_of(traced.submit("a fox", {"traceparent": f"00-{'a' * 32}-{CALLER}-00"}))
     traced.end_of(traced.submit("a fox", {"traceparent": f"00-{'b' * 32}-{CALLER}-01"}))
@@ -191,6 +201,10 @@ def test_no_span_tells_what_a_client_asked_for(traced: Traced, collector: Collec
         job_id = traced.submit(prompt, headers, labels={"for": CANARY})
         traced.end_of(job_id)
         spans_of(collector, job_id)
+    axis = {"parameter": "prompt", "values": [CANARY]}
+    traced.service.http.post("/grids", json={"parameters": {"style": CANARY, "prompt": CANARY}, "x": axis})
+    traced.service.http.post("/inspect", content=CANARY, headers={"Content-Type": f"image/{CANARY}"})
+    traced.service.http.post(f"/jobs/{CANARY}/webhook/redeliver")
     traced.service.http.post(f"/{CANARY}?{CANARY}={CANARY}", content=CANARY)
     wait_until(lambda: collector.named("POST"))
     assert not any(CANARY.encode() in body for body in collector.requests)

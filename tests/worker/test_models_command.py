@@ -55,9 +55,6 @@ def source(tmp_path: Path) -> Path:
 def test_a_hub_model_is_pulled_with_a_progress_bar_and_then_drawn_with_offline(tmp_path: Path, source: Path) -> None:
     add_safety_checker(source, 1.0)
     catalog = entry("hub", REPOSITORY)
-    code, printed = models(tmp_path, catalog, "check", HF_HUB_OFFLINE="1")
-    assert code == 1
-    assert "hub: failed: model 'hub': someone/pocket is not on this machine: run `darkroom models pull hub`" in printed
     with hub(source) as (address, asked):
         code, printed = models(tmp_path, catalog, "pull", "hub", HF_ENDPOINT=address)
     assert code == 0, printed
@@ -110,10 +107,12 @@ def test_a_hub_that_is_not_there_is_told_too(tmp_path: Path) -> None:
 def test_check_names_every_model_that_cannot_be_drawn_with(tmp_path: Path, source: Path) -> None:
     (source / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"spoiled")
     whole = entry("whole", CATALOG.default.source, "")
-    code, printed = models(tmp_path, whole + entry("spoiled", str(source), ""), "check")
+    catalog = whole + entry("spoiled", str(source), "") + entry("hub", REPOSITORY)
+    code, printed = models(tmp_path, catalog, "check", HF_HUB_OFFLINE="1")
     assert code == 1
     assert re.search(r"^whole: ok", printed, re.MULTILINE)
     assert re.search(r"^spoiled: failed: model 'spoiled': .* is not whole", printed, re.MULTILINE)
+    assert "hub: failed: model 'hub': someone/pocket is not on this machine: run `darkroom models pull hub`" in printed
 
 
 def test_a_model_on_this_machine_has_nothing_to_fetch(tmp_path: Path) -> None:
