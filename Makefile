@@ -12,9 +12,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constra
 serve: $(VENV)/installed
 	@$(BIN)/darkroom serve $(ARGS)
 
-# Two processes: many tests wait for others, and none needs two cores.
+# Three processes on two cores: many tests wait for others, and none needs two cores.
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
