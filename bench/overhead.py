@@ -138,6 +138,7 @@ def main() -> None:
             "DARKROOM_DATA_DIR": name,
             "DARKROOM_PORT": str(PORT),
             "DARKROOM_DEVICE": "cpu",
+            "DARKROOM_LOG_LEVEL": "warning",
         }
         with process(*valkey.command(binary, folder)):
             until(lambda: valkey.answers(valkey.socket_path(folder)))
