@@ -4,6 +4,7 @@ The hash is RQ's own layout with our fields beside RQ's, so that RQ's tools can 
 Knows nothing of who writes or reads it.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +20,12 @@ RQ_DATA = '["darkroom",null,[],{}]'
 
 
 JOB_ID = "[0-9a-f]{32}"
-"""The form of a job's id, as a regular expression."""
+"""The form of a job's id, as a regular expression; a grid's has the same."""
+
+
+def is_id(text: str) -> bool:
+    """Whether it has that form."""
+    return re.fullmatch(JOB_ID, text) is not None
 
 
 class JobStatus(StrEnum):

@@ -106,7 +106,6 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         variants=ImageVariants(store),
         inspections=Inspections(catalog),
         room=room,
-        process_metrics=process_metrics,
         scrape=Scrape(client, catalog, room, process_metrics) if settings.metrics else None,
         catalog=catalog,
         styles=styles,

@@ -22,7 +22,6 @@ from service.jobs.completion import Completion
 from service.jobs.job_events import JobEvents
 from service.jobs.job_queue import JobQueue
 from service.jobs.submission import Submission
-from service.metrics.process_metrics import ProcessMetrics
 from service.metrics.scrape import Scrape
 from service.pictures.image_variants import ImageVariants
 from service.request_ids import name_in_log
@@ -45,7 +44,6 @@ class Parts:
     variants: ImageVariants
     inspections: Inspections
     room: StoreRoom
-    process_metrics: ProcessMetrics
     scrape: Scrape | None
     """None where nobody is told."""
     catalog: ModelCatalog
@@ -122,6 +120,7 @@ _Signature = Annotated[str | None, Query(description="of a `signed_url`")]
 
 
 Admit = Callable[[str], Owner | None]
+"""Whoever may see the picture of that path, as SignedUrls takes it; None for anybody. Raises Unauthorized."""
 
 
 async def _admission(

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from contract.job import JOB_ID
+from contract.job import is_id
 from service.access.owners import Owner
 from service.asked import method_of, route_of
 
@@ -20,14 +20,13 @@ log = structlog.get_logger("darkroom.service")
 
 _HEADER = "X-Request-ID"
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_JOB_ID = re.compile(JOB_ID)
 
 
 def name_in_log(owner: Owner | None, job_id: str | None) -> None:
     """From here on every line about this request says whose it is, and which job it concerns."""
     if owner is not None:
         bind_contextvars(owner=owner.name)
-    if job_id is not None and _JOB_ID.fullmatch(job_id):
+    if job_id is not None and is_id(job_id):
         bind_contextvars(job_id=job_id)
 
 

@@ -4,7 +4,6 @@ Another owner's grid is one that never was. Knows Redis and the scripts; knows n
 """
 
 import asyncio
-import re
 import time
 from typing import Any
 
@@ -14,7 +13,7 @@ import structlog
 from contract import keys, scripts
 from contract.grid import GridRecord, GridStatus, grid_from_record
 from contract.image_store import ImageStore
-from contract.job import JOB_ID
+from contract.job import is_id
 from contract.parameters import JobRequest
 from service.access.owners import Owner
 from service.errors import GridExpired, GridNotEnded, GridNotFound
@@ -24,8 +23,6 @@ from service.jobs.job_events import RECHECK_SECONDS, JobEvents
 from service.jobs.submission import Submission, Submitted
 
 log = structlog.get_logger("darkroom.service")
-
-_GRID_ID = re.compile(JOB_ID)
 
 
 class Grids:
@@ -120,7 +117,7 @@ class Grids:
             log.info("job_deleted", job_id=job_id, owner=owner.name, grid_id=grid_id)
 
     async def _run(self, script: Any, grid_id: str, *arguments: str) -> GridRecord:
-        record = await script(args=[grid_id, *arguments]) if _GRID_ID.fullmatch(grid_id) else None
+        record = await script(args=[grid_id, *arguments]) if is_id(grid_id) else None
         if record is None:
             # The same for whatever was asked: nobody learns whether another owner has such a grid.
             raise GridNotFound("There is no such grid.")

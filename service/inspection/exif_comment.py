@@ -6,14 +6,15 @@ one entry; nothing else of a hostile file is looked at.
 
 import struct
 
-_HEAD = b"Exif\0\0"
+EXIF_HEAD = b"Exif\0\0"
+"""Before the tables in a JPEG, and in some a WebP."""
 _EXIF_TABLE, _USER_COMMENT = 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
 
 
 def user_comment(exif: bytes) -> str | None:
     """The text, None where there is none or the tables are damaged."""
-    tiff = exif.removeprefix(_HEAD)
+    tiff = exif.removeprefix(EXIF_HEAD)
     order = {b"MM": ">", b"II": "<"}.get(tiff[:2])
     if order is None:
         return None

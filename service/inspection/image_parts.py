@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from contract.image_file import XMP_KEYWORD
 from service.errors import NotAnImage
+from service.inspection.exif_comment import EXIF_HEAD
 
 MAX_TEXT_BYTES = 2**20
 """Of one text, unpacked."""
@@ -31,7 +32,6 @@ _KEYWORDS = frozenset(
 )
 _PNG = b"\x89PNG\r\n\x1a\n"
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
-_EXIF_IN_JPEG = b"Exif\0\0"
 # Start of frame, of all kinds of JPEG; the three left out are tables.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
@@ -118,7 +118,7 @@ def _read_jpeg(content: memoryview) -> ImageParts:
     for marker, data in _segments(content):
         if marker in _FRAMES and not parts.width:
             parts.height, parts.width = struct.unpack_from(">HH", data, 1)
-        elif marker == 0xE1 and data[: len(_EXIF_IN_JPEG)] == _EXIF_IN_JPEG and not parts.exif:
+        elif marker == 0xE1 and data[: len(EXIF_HEAD)] == EXIF_HEAD and not parts.exif:
             parts.exif = bytes(data)
         elif marker == 0xE1 and data[: len(_XMP_IN_JPEG)] == _XMP_IN_JPEG and not parts.xmp:
             parts.xmp = bytes(data[len(_XMP_IN_JPEG) :])

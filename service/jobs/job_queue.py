@@ -4,7 +4,6 @@ Another owner's job is one that never was. Knows Redis and the scripts; knows no
 """
 
 import json
-import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +14,13 @@ import structlog
 from contract import keys, scripts
 from contract.errors import StoreError
 from contract.image_store import ImageStore
-from contract.job import JOB_ID, TO_RQ, Job, JobStatus, Sign, StoredImage, job_from_record, stored_images
+from contract.job import TO_RQ, Job, JobStatus, Sign, StoredImage, is_id, job_from_record, stored_images
 from service.access.owners import Owner
 from service.errors import JobExpired, JobNotEnded, JobNotFound, NothingToRedeliver
 from service.jobs.job_events import RECHECK_SECONDS, Event, JobEvents
 
 log = structlog.get_logger("darkroom.service")
 
-_JOB_ID = re.compile(JOB_ID)
 _MOST_SCANS = 20
 """Of one list: steps of keys.SCAN_JOBS, before it is answered with what was found."""
 
@@ -144,7 +142,7 @@ class JobQueue:
 
     async def images(self, job_id: str, owner: Owner | None) -> list[StoredImage]:
         """The job's pictures as the store knows them; the owner is None where the address itself was the permission."""
-        if not _JOB_ID.fullmatch(job_id):
+        if not is_id(job_id):
             raise _not_found()
         name, text = await self._client.hmget(keys.JOB_PREFIX + job_id, "owner", "images")
         if name is None:
@@ -156,7 +154,7 @@ class JobQueue:
         return stored_images.validate_json(text or "[]")
 
     async def _run(self, script: Any, job_id: str, owner: Owner, *arguments: Any) -> Any:
-        if not _JOB_ID.fullmatch(job_id):
+        if not is_id(job_id):
             return None
         return await script(args=[job_id, owner.name, *arguments])
 

@@ -83,7 +83,12 @@ class Submission:
         ask = self._ask(request, [completed], owner) | _key(request, idempotency_key)
         job_id, record, replayed, allowance = await self._run(ask)
         job = job_from_record(job_id, record, self._sign)
-        _log_submitted(job, owner, replayed=replayed)
+        log.info(
+            "job_replayed" if replayed else "job_submitted",
+            job_id=job.id,
+            queue_position=job.queue_position,
+            **_told(job.parameters, owner),
+        )
         return Submitted(job, replayed, allowance)
 
     async def submit_grid(
@@ -108,16 +113,10 @@ class Submission:
         log.info(
             "grid_replayed" if replayed else "grid_submitted", grid_id=grid.id, owner=owner.name, jobs=len(grid.cells)
         )
-        for job in [] if replayed else ask["jobs"]:
-            log.info(
-                "job_submitted",
-                job_id=job["id"],
-                owner=owner.name,
-                grid_id=grid.id,
-                model=job["model"],
-                images=shared.num_images_per_prompt,
-                cost=job["cost"],
-            )
+        if not replayed:
+            for job, completed in zip(ask["jobs"], cells, strict=True):
+                told = _told(completed.parameters, owner)
+                log.info("job_submitted", job_id=job["id"], grid_id=grid.id, **told)
         return Submitted(grid, replayed, allowance)
 
     def check_bounds(self, request: JobRequest, parameters: GenerationParameters, owner: Owner) -> None:
@@ -210,16 +209,14 @@ def _key(asked: BaseModel, idempotency_key: str | None) -> dict[str, str]:
     return {"idempotency_key": digest(idempotency_key), "fingerprint": fingerprint(asked)}
 
 
-def _log_submitted(job: Job, owner: Owner, *, replayed: bool) -> None:
-    log.info(
-        "job_replayed" if replayed else "job_submitted",
-        job_id=job.id,
-        owner=owner.name,
-        model=job.parameters.model,
-        images=job.parameters.num_images_per_prompt,
-        cost=job.parameters.cost,
-        queue_position=job.queue_position,
-    )
+def _told(parameters: GenerationParameters, owner: Owner) -> dict[str, Any]:
+    """What the log says of a job that is put in line."""
+    return {
+        "owner": owner.name,
+        "model": parameters.model,
+        "images": parameters.num_images_per_prompt,
+        "cost": parameters.cost,
+    }
 
 
 def _new_id() -> str:

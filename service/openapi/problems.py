@@ -33,7 +33,7 @@ EXAMPLES: tuple[errors.ServiceError, ...] = (
     errors.GridExpired("The grid is no longer kept."),
     errors.BodyTooLarge("The body must be at most 65536 bytes."),
     errors.TargetTooLong("Path and query must be at most 32768 bytes."),
-    errors.UnsupportedMediaType("The Content-Type must be application/json, text in UTF-8."),
+    errors.UnsupportedMediaType("The Content-Type must be application/json, its charset UTF-8."),
     errors.RangeNotSatisfiable(18123),
     errors.HostRefused("The Host header must be a loopback address or listed in DARKROOM_ALLOWED_HOSTS."),
     errors.ValidationFailed([Refusal("/width", "must be at most 256 for model 'pocket'")]),

@@ -13,7 +13,9 @@ def check_media_type(request: Request, *taken: str) -> None:
     header["Content-Type"] = ", ".join(request.headers.getlist("content-type")) or "none"
     if header.get_content_type() not in taken or header.get_content_charset("utf-8") != "utf-8":
         names = taken[0] if len(taken) == 1 else f"one of {', '.join(taken)}"
-        raise UnsupportedMediaType(f"The Content-Type must be {names}, text in UTF-8.", {"Accept": ", ".join(taken)})
+        raise UnsupportedMediaType(
+            f"The Content-Type must be {names}, its charset UTF-8.", {"Accept": ", ".join(taken)}
+        )
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         detail = "A body is taken as it is, without a Content-Encoding."
         raise UnsupportedMediaType(detail, {"Accept-Encoding": "identity"})
