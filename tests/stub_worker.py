@@ -10,24 +10,24 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import structlog
 from PIL import Image
 
-from contract.errors import GenerationFailed
+from contract.errors import GenerationFailed, JobFailed
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters
 from contract.rung import Rung
 from contract.worker_state import ModelState
 from worker.__main__ import Loaded, main
-from worker.execution import DeviceLost
+from worker.batch import BatchLimits, Drawn, Member, OnStep
+from worker.execution import DeviceLost, Interrupted
 from worker.memory_report import DeviceMemory
 from worker.previews import PreviewArray
 from worker.settings import WorkerSettings
-from worker.warm_worker import Drawn, OnStep
 
 log = structlog.get_logger("darkroom.worker")
 
@@ -47,7 +47,21 @@ class StubDraw:
         self._crowded = False
         self._ran_out = 0
 
-    def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
+    def draw_batch(self, members: Sequence[Member]) -> list[int]:
+        """Each by itself."""
+        for member in members:
+            try:
+                member.drawn(self._draw(member.parameters, member.step_done))
+            except DeviceLost:
+                raise
+            except (JobFailed, Interrupted) as reason:
+                member.left(reason)
+        return [member.parameters.num_images_per_prompt for member in members]
+
+    def batch_limits(self) -> BatchLimits:
+        return BatchLimits()
+
+    def _draw(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
         """One plain picture for each image; its colour is its seed."""
         verb, _, number = parameters.prompt.partition(" ")
         self._obey(verb, number)
@@ -62,7 +76,7 @@ class StubDraw:
         if verb == "filtered":
             for index in map(int, number.split() or range(len(images))):
                 images[index] = None
-        return Drawn(images, 0.02, 0.0, 0.0, batches=[len(images)])
+        return Drawn(images, 0.02, 0.0, 0.0)
 
     def _obey(self, verb: str, number: str) -> None:
         if verb == "die":

@@ -4,7 +4,7 @@ Knows models and what can go wrong with them; knows nothing of Redis or files.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
@@ -12,15 +12,16 @@ import psutil
 import structlog
 import torch
 
-from contract.errors import CatalogError, GenerationFailed, ModelUnavailable, ParametersRefused
+from contract.errors import CatalogError, GenerationFailed, JobFailed, ModelUnavailable, ParametersRefused
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, GenerationRequest
 from contract.rung import Rung
 from contract.worker_state import ModelState
+from worker.batch import BatchLimits, Drawn, Member, OnStep
 from worker.device import Device, host_available_bytes
 from worker.drawing import Drawing
-from worker.execution import DeviceLost
+from worker.execution import DeviceLost, Interrupted
 from worker.footprint import read_footprint
 from worker.image_classifier import load_image_classifier
 from worker.memory_plan import DoesNotFit, layout_of
@@ -32,7 +33,6 @@ from worker.planned_model import PlannedModel
 from worker.safety_checker import load_safety_checker
 from worker.settings import WorkerSettings
 from worker.warm_models import WarmModels
-from worker.warm_worker import Drawn, OnStep
 
 log = structlog.get_logger("darkroom.worker")
 
@@ -66,8 +66,27 @@ class Denoiser:
         request = GenerationRequest(prompt="warm-up", num_inference_steps=steps)
         self._draw(self.planned(model), model.complete(request, seed=0), lambda *_: None)
 
+    def draw_batch(self, members: Sequence[Member]) -> list[int]:
+        """How many images each pipeline call had. Raises DeviceLost."""
+        batches = []
+        for member in members:
+            try:
+                drawn = self(member.parameters, member.step_done)
+            except DeviceLost:
+                raise
+            except (JobFailed, Interrupted) as reason:
+                member.left(reason)
+            else:
+                member.drawn(drawn)
+                batches.append(drawn.batch_size)
+        return batches
+
+    def batch_limits(self) -> BatchLimits:
+        """How many images the next batch may have."""
+        return BatchLimits()
+
     def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
-        """Raises a JobFailed, DeviceLost, and whatever `on_step` raises."""
+        """One job by itself. Raises a JobFailed, DeviceLost, and whatever `on_step` raises."""
         try:
             planned = self.planned(self._catalog.choose(parameters.model))
             drawn = self._draw(planned, parameters, on_step)

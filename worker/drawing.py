@@ -15,6 +15,7 @@ from PIL.Image import Image
 from contract.errors import GenerationFailed, InvalidOutput, OutOfMemory
 from contract.parameters import GenerationParameters
 from contract.tracing import span
+from worker.batch import Drawn, OnStep
 from worker.device import Device, is_out_of_memory
 from worker.image_filter import ImageFilter
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
@@ -22,7 +23,6 @@ from worker.phases import OnBatchStep, PeekLatents, decode, draw_latents
 from worker.pipeline import LoadedPipeline
 from worker.planned_model import PlannedModel
 from worker.prompt_encoding import EncodedPrompt, encode_prompt
-from worker.warm_worker import Drawn, OnStep
 
 log = structlog.get_logger("darkroom.worker")
 
@@ -86,7 +86,7 @@ class Drawing:
             seconds["decode"],
             self._prompt.warnings if self._prompt else [],
             filter_seconds=seconds["filter"] if self._image_filters else None,
-            batches=self._batches,
+            batch_size=max(self._batches),
         )
 
     def _judged(self, image: Image) -> Image | None:

@@ -3,7 +3,7 @@
 Knows Prometheus; knows nothing of torch or Redis. It begins anew with the process, and several workers are added up.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import psutil
@@ -52,8 +52,13 @@ class WorkerMetrics:
             "darkroom_batch_images", "Images of one pipeline call.", ["model"], buckets=_BATCHES, registry=self.registry
         )
 
-    def job_drawn(self, model: str, timings: Timings, batches: list[int]) -> None:
-        """Where a job's time went, and how many images each of its pipeline calls had."""
+    def called(self, model: str, batches: Sequence[int]) -> None:
+        """How many images each of a batch's pipeline calls had."""
+        for images in batches:
+            self._batch_images.labels(model).observe(images)
+
+    def job_drawn(self, model: str, timings: Timings) -> None:
+        """Where a job's time went."""
         if timings.load_seconds is not None and timings.load_seconds >= _LOADED_SECONDS:
             self._load_seconds.labels(model).observe(timings.load_seconds)
         for histogram, seconds in (
@@ -62,8 +67,6 @@ class WorkerMetrics:
             (self._store_seconds, timings.store_seconds),
         ):
             histogram.labels(model).observe(seconds or 0.0)
-        for images in batches:
-            self._batch_images.labels(model).observe(images)
 
     def watch(self, memory: Memory, states: States) -> None:
         """From now on these are asked at every scrape. To be called once."""

@@ -7,16 +7,15 @@ heartbeats and finish. Never calls a function named by a job. Knows nothing of t
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Protocol, cast
 from uuid import uuid4
 
 import redis
 import structlog
-from PIL.Image import Image
 from pydantic import ValidationError
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
@@ -25,12 +24,13 @@ from rq.worker.base import WorkerStatus
 from contract import keys, scripts
 from contract.errors import JobFailed, JobRefused
 from contract.image_store import ImageStore
-from contract.job import RQ_DATA, TO_RQ, JobStatus, JobWarning, Timings, job_warnings, stored_images
+from contract.job import RQ_DATA, TO_RQ, JobStatus, Timings, job_warnings, stored_images
 from contract.parameters import GenerationParameters
 from contract.tracing import span
 from contract.worker_state import ModelState
+from worker.batch import BatchLimits, Drawn, Member, OnStep
 from worker.beat import Beat
-from worker.execution import Claim, Execution, JobCanceled, LeaseLost, WorkerStopping
+from worker.execution import Claim, Execution, Interrupted, JobCanceled, LeaseLost, WorkerStopping
 from worker.image_filter import warnings_of_withheld
 from worker.image_writer import ImageWriter
 from worker.metrics import Memory, WorkerMetrics
@@ -44,30 +44,14 @@ log = structlog.get_logger("darkroom.worker")
 _BLOCK_SECONDS = 1
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """The images of one job, in the order of their index, None for one that is withheld; and where the time went."""
-
-    images: list[Image | None]
-    load_seconds: float
-    denoise_seconds: float
-    decode_seconds: float
-    warnings: list[JobWarning] = field(default_factory=list)
-    filter_seconds: float | None = None
-    """None where nothing judges the pictures."""
-    batches: list[int] = field(default_factory=list)
-    """How many images each pipeline call had."""
-
-
-OnStep = Callable[[int, int, Peek], None]
-"""Called with the steps done, the steps in all, and a way to see the picture; what it raises ends the run."""
-
-
 class Draw(Memory, Protocol):
     """The models of one process."""
 
-    def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
-        """Draws the images of one job. Raises JobFailed, DeviceLost, and whatever `on_step` raises."""
+    def draw_batch(self, members: Sequence[Member]) -> list[int]:
+        """Draws jobs that share a batch key; how many images each pipeline call had. Raises DeviceLost."""
+
+    def batch_limits(self) -> BatchLimits:
+        """How many images the next batch may have."""
 
     def report(self) -> Mapping[str, ModelState]:
         """How each model stands, by its id."""
@@ -155,7 +139,12 @@ class WarmWorker(SimpleWorker):
         execution = claim.execution()
         with self._beat.holding(execution), job_observed(execution, self.name) as observed:
             try:
-                fields = self._result(claim, execution, observed)
+                parameters = _parameters(claim)
+                observed.begins(parameters)
+                member = _OneJob(parameters, partial(self._step_done, execution))
+                batches = self._draw.draw_batch([member])
+                fields = self._result(parameters, execution, observed, member.result())
+                self._metrics.called(parameters.model, batches)
                 self._end(execution, observed, JobStatus.SUCCEEDED, fields)
             except JobFailed as error:
                 observed.error = error
@@ -167,6 +156,13 @@ class WarmWorker(SimpleWorker):
                 observed.released()
             except LeaseLost:
                 observed.lease_lost()
+
+    def _step_done(self, execution: Execution, step: int, total: int, peek: Peek) -> None:
+        execution.step, execution.total = step, total
+        execution.check()
+        if self._signals > 1 or time.monotonic() > self._stop_at:
+            raise WorkerStopping
+        execution.make_preview(peek)
 
     def _look_at_models(self) -> None:
         """After every job: shows how the models stand now, and has the process replaced when its memory has grown."""
@@ -185,24 +181,10 @@ class WarmWorker(SimpleWorker):
             log.info("ending_for_successor", reason="memory has grown", worker=self.name)
             self._leaving = self._wants_successor = True
 
-    def _result(self, claim: Claim, execution: Execution, observed: ObservedJob) -> dict[str, str]:
+    def _result(
+        self, parameters: GenerationParameters, execution: Execution, observed: ObservedJob, drawn: Drawn
+    ) -> dict[str, str]:
         """The fields that a succeeded job gets."""
-        if claim.data.decode(errors="replace") != RQ_DATA:
-            raise JobRefused("The job's record was not written by the service.")
-        try:
-            parameters = GenerationParameters.model_validate_json(claim.parameters)
-        except ValidationError as error:
-            raise JobRefused("The job's parameters are not ones that the service accepts.") from error
-        observed.begins(parameters)
-
-        def on_step(step: int, total: int, peek: Peek) -> None:
-            execution.step, execution.total = step, total
-            execution.check()
-            if self._signals > 1 or time.monotonic() > self._stop_at:
-                raise WorkerStopping
-            execution.make_preview(peek)
-
-        drawn = self._draw(parameters, on_step)
         self._beat.state = self._beat.state.model_copy(update={"model": parameters.model})
         withheld = warnings_of_withheld(drawn.images)
         started = time.monotonic()
@@ -215,7 +197,7 @@ class WarmWorker(SimpleWorker):
             filter_seconds=None if drawn.filter_seconds is None else round(drawn.filter_seconds, 6),
             store_seconds=round(time.monotonic() - started, 6),
         )
-        self._metrics.job_drawn(parameters.model, timings, drawn.batches)
+        self._metrics.job_drawn(parameters.model, timings)
         observed.drew(timings, images)
         return {
             "images": stored_images.dump_json(images).decode(),
@@ -232,6 +214,39 @@ class WarmWorker(SimpleWorker):
             observed.ended(status)
         else:
             observed.lease_lost()
+
+
+class _OneJob:
+    """A batch of one, whose pictures are stored before the next is drawn."""
+
+    exclusive = False
+
+    def __init__(self, parameters: GenerationParameters, step_done: OnStep) -> None:
+        self.parameters = parameters
+        self.step_done = step_done
+        self._outcome: Drawn | JobFailed | Interrupted | None = None
+
+    def drawn(self, drawn: Drawn) -> None:
+        self._outcome = drawn
+
+    def left(self, reason: JobFailed | Interrupted) -> None:
+        self._outcome = reason
+
+    def result(self) -> Drawn:
+        """Raises why there is none."""
+        if isinstance(self._outcome, Drawn):
+            return self._outcome
+        raise self._outcome or RuntimeError("a member was not told what becomes of it")
+
+
+def _parameters(claim: Claim) -> GenerationParameters:
+    """Raises JobRefused."""
+    if claim.data.decode(errors="replace") != RQ_DATA:
+        raise JobRefused("The job's record was not written by the service.")
+    try:
+        return GenerationParameters.model_validate_json(claim.parameters)
+    except ValidationError as error:
+        raise JobRefused("The job's parameters are not ones that the service accepts.") from error
 
 
 def reap_former_life(client: redis.Redis, name: str) -> None:

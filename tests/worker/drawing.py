@@ -9,10 +9,10 @@ import torch
 from contract.model_catalog import ModelCatalog, read_model_catalog
 from contract.parameters import GenerationParameters, GenerationRequest
 from contract.rung import Rung
+from worker.batch import Drawn
 from worker.denoise import Denoiser
 from worker.device import Device
 from worker.settings import WorkerSettings
-from worker.warm_worker import Drawn
 
 torch.set_num_threads(1)
 """More cost more than they save on networks this small, and most of all where other processes use the cores."""

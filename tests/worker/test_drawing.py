@@ -24,6 +24,7 @@ from tests.worker.test_kinds import IDS, local
 from tests.worker.test_out_of_memory import FOUR, failing
 from tests.worker.test_warm_models import PLENTY, ROOM_FOR_TWO, WEIGHTS, run
 from worker import denoise, drawing, model_files, phases, warm_models
+from worker.batch import Drawn
 from worker.denoise import Denoiser
 from worker.device import Device
 from worker.execution import DeviceLost
@@ -32,7 +33,6 @@ from worker.pipeline import LoadedPipeline, Setup, load_pipeline
 from worker.previews import PreviewArray
 from worker.prompt_encoding import EncodedPrompt
 from worker.schedulers import build_scheduler
-from worker.warm_worker import Drawn
 
 __all__ = ["draw", "loaded"]  # fixtures
 

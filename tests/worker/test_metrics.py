@@ -134,7 +134,7 @@ def test_only_a_model_in_memory_is_on_a_rung() -> None:
 @pytest.mark.parametrize(("seconds", "loads"), [(0.009, 0), (0.01, 1)])
 def test_to_find_a_warm_model_is_no_load(seconds: float, loads: int) -> None:
     metrics = WorkerMetrics()
-    metrics.job_drawn("pocket", Timings(load_seconds=seconds), [1])
+    metrics.job_drawn("pocket", Timings(load_seconds=seconds))
     assert exposed(metrics).value("darkroom_load_seconds_count") == loads
 
 

@@ -14,9 +14,9 @@ from contract.rung import Rung
 from tests.allocator import Allocator
 from tests.worker.drawing import CARD, bytes_of, denoiser, difference, ignore, parameters
 from worker import drawing
+from worker.batch import Drawn
 from worker.denoise import Denoiser
 from worker.execution import DeviceLost
-from worker.warm_worker import Drawn
 
 STEPS = 3
 FOUR = {"num_images_per_prompt": 4, "num_inference_steps": STEPS}
@@ -57,7 +57,7 @@ def test_how_often_memory_ran_out_is_counted_by_rung_and_images_by_call(
     assert draw.ran_out() == {}
     with failing(monkeypatch, "draw_latents", 1, calls=1):
         drawn = draw(parameters(**FOUR), ignore)
-    assert drawn.batches == [2, 2]
+    assert drawn.batch_size == 2
     assert draw.ran_out() == {("pocket", Rung.ON_DEVICE): 1}
 
 

@@ -11,6 +11,7 @@ import torch
 from contract.errors import CatalogError
 from contract.model import Model
 from tests.worker.drawing import CARD, CATALOG, CPU, difference, ignore, parameters
+from worker.batch import Drawn
 from worker.drawing import Drawing
 from worker.footprint import read_footprint
 from worker.memory_plan import Layout, layout_of
@@ -19,7 +20,6 @@ from worker.pipeline import LoadedPipeline, Setup, load_pipeline
 from worker.planned_model import PlannedModel
 from worker.schedulers import build_scheduler
 from worker.warm_models import WarmModels
-from worker.warm_worker import Drawn
 
 POCKET = CATALOG.default
 ON_CPU = Setup(Layout.CPU, "cpu", torch.float32, torch.float32)

@@ -20,6 +20,7 @@ from tests.worker.test_denoise import _raise
 from tests.worker.test_kinds import IDS, local
 from tests.worker.test_out_of_memory import failing
 from worker import drawing
+from worker.batch import Drawn
 from worker.denoise import Denoiser
 from worker.drawing import Drawing
 from worker.pipeline import LoadedPipeline
@@ -27,7 +28,6 @@ from worker.planned_model import PlannedModel
 from worker.prompt_encoding import EncodedPrompt, encode_prompt
 from worker.schedulers import build_scheduler
 from worker.text_encoders import deepest_clip_skip, takes_embeddings
-from worker.warm_worker import Drawn
 
 SMALL = {"width": 64, "height": 64, "num_inference_steps": 2}
 LONG = "a red fox on a blue background, " * 10
