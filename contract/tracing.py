@@ -72,6 +72,21 @@ def span(
         yield opened
 
 
+def begin(name: str, kind: SpanKind, parent: Context, **attributes: AttributeValue) -> Span:
+    """A span that lasts until its `end()`, on whatever threads `under` has it."""
+    return trace.get_tracer("darkroom").start_span(name, parent, kind, attributes)
+
+
+@contextmanager
+def under(opened: Span) -> Iterator[None]:
+    """For the length of the block every new span is below that one, which goes on. An error marks it as in `span`."""
+    with (
+        trace.use_span(opened, record_exception=False, set_status_on_exception=False),
+        _ErrorNamed(opened),
+    ):
+        yield
+
+
 def fail(opened: Span, error_type: str) -> None:
     """Marks the span as that of something that failed."""
     opened.set_attribute("error.type", error_type)

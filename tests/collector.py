@@ -27,6 +27,8 @@ class CollectedSpan:
     failed: bool
     attributes: dict[str, Any]
     nanoseconds: tuple[int, int]
+    links: list[str] = field(default_factory=list)
+    """The ids of other spans."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Collector:
                         span.status.code == Status.STATUS_CODE_ERROR,
                         _plain(span.attributes),
                         (span.start_time_unix_nano, span.end_time_unix_nano),
+                        [link.span_id.hex() for link in span.links],
                     )
                     for span in scope.spans
                 ]

@@ -6,8 +6,6 @@ Has its own connection, so that neither a long step nor a slow Redis holds up th
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import redis
 import structlog
@@ -23,7 +21,7 @@ log = structlog.get_logger("darkroom.worker")
 BUSY_SECONDS = 0.2
 IDLE_SECONDS = 1.5
 HANG_SECONDS = 30
-"""A step that has not come back this long after the deadline never will: the process ends, and its job is retried."""
+"""Past a deadline, where nothing has moved for so long, nothing ever will: the process ends, its jobs are retried."""
 HANG_EXIT_CODE = 70
 
 
@@ -36,20 +34,25 @@ class Beat:
         self._client = client
         self._script = client.register_script(scripts.BEAT)
         self._executions: tuple[Execution, ...] = ()
+        self._holding = threading.Lock()
+        self._moved_at = time.monotonic()
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
         self._thread.start()
 
-    @contextmanager
-    def holding(self, execution: Execution) -> Iterator[None]:
-        """Renews the execution's lease for the length of the block."""
-        self._executions = (*self._executions, execution)
+    def hold(self, execution: Execution) -> None:
+        """Renews the execution's lease from now on."""
+        with self._holding:
+            self._executions = (*self._executions, execution)
+            self._moved_at = time.monotonic()
         self._wake.set()
-        try:
-            yield
-        finally:
+
+    def release(self, execution: Execution) -> None:
+        """It has ended; by whatever thread."""
+        with self._holding:
             self._executions = tuple(other for other in self._executions if other is not execution)
+            self._moved_at = time.monotonic()
 
     def show(self, state: WorkerState) -> None:
         """Shows a new state now. Raises RedisError."""
@@ -89,7 +92,10 @@ class Beat:
             self._client.publish(keys.PREVIEWS, preview_message(execution.job_id, preview))
 
     def _end_if_hung(self) -> None:
-        for hung in self._executions:
-            if time.monotonic() > hung.deadline + HANG_SECONDS:
+        """A job may be past its deadline for as long as others move: they are decoded, or stored, before it."""
+        executions = self._executions
+        moved_at = max((each.moved_at for each in executions), default=0.0)
+        for hung in executions:
+            if time.monotonic() > max(hung.deadline, moved_at, self._moved_at) + HANG_SECONDS:
                 log.critical("step_hung", job_id=hung.job_id, owner=hung.owner, past_deadline_seconds=HANG_SECONDS)
                 os._exit(HANG_EXIT_CODE)

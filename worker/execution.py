@@ -1,4 +1,4 @@
-"""One claim of a job: what the denoising loop, the beat and the finish share about it. Does no I/O."""
+"""One claim of a job: what the denoising loop, the beat and the finisher share about it. Does no I/O."""
 
 import time
 from dataclasses import dataclass, field
@@ -52,6 +52,7 @@ class Claim(NamedTuple):
     parameters: bytes
     seconds: bytes
     too_late: bytes
+    exclusive: bytes
 
     def execution(self) -> "Execution":
         """Of this job, from now on."""
@@ -70,7 +71,7 @@ class Claim(NamedTuple):
 
 @dataclass
 class Execution:
-    """The beat thread sets `canceled`, `lost` and `preview_wanted`, the denoising loop `step` and `total`.
+    """The beat thread sets `canceled`, `lost` and `preview_wanted`, the denoising loop `step`, `total` and `moved_at`.
 
     A `preview` is set by the loop where there is none, and taken by the beat thread. Each is one assignment.
     """
@@ -96,15 +97,21 @@ class Execution:
     preview_wanted: bool = False
     preview: Preview | None = None
     deadline: float = field(init=False)
-    """On the monotonic clock."""
+    moved_at: float = field(init=False)
+    """When its loop last gave a sign of life. Both on the monotonic clock."""
 
     def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + self.seconds
+        self.moved_at = time.monotonic()
+        self.deadline = self.moved_at + self.seconds
 
     @property
     def member(self) -> str:
         """As the scripts name it."""
         return f"{self.job_id}:{self.execution_id}"
+
+    def moves(self, step: int, total: int) -> None:
+        """So many steps are done."""
+        self.step, self.total, self.moved_at = step, total, time.monotonic()
 
     def make_preview(self, peek: Peek) -> None:
         """Does so where one is wanted and no earlier one still waits for the beat thread."""
@@ -115,9 +122,13 @@ class Execution:
 
     def check(self) -> None:
         """Raises what ends the run early: LeaseLost, JobCanceled or DeadlineExceeded."""
+        self.check_wanted()
+        if time.monotonic() > self.deadline:
+            raise DeadlineExceeded(self.too_late)
+
+    def check_wanted(self) -> None:
+        """Raises LeaseLost or JobCanceled: what was drawn in time is worth storing even when its turn comes late."""
         if self.lost:
             raise LeaseLost
         if self.canceled:
             raise JobCanceled
-        if time.monotonic() > self.deadline:
-            raise DeadlineExceeded(self.too_late)

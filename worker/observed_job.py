@@ -6,35 +6,77 @@ drawn.
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import structlog
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 from structlog.contextvars import bound_contextvars
 
 from contract.errors import JobFailed
 from contract.job import JobStatus, StoredImage, Timings
 from contract.parameters import GenerationParameters
-from contract.tracing import context_from, fail, span, trace_id
+from contract.tracing import begin, context_from, fail, trace_id, under
 from worker.execution import Execution
 
 log = structlog.get_logger("darkroom.worker")
 
 
 class ObservedJob:
-    """Told by the worker what becomes of the job; `error` before it has failed."""
+    """Begins with the claim; told by the worker what becomes of the job. `error` is set before it has failed.
 
-    def __init__(self, opened: Span) -> None:
-        self._span = opened
+    `is_ending` is set when whoever ends it knows of it.
+    """
+
+    def __init__(self, execution: Execution, worker: str, batch: dict[str, str]) -> None:
+        """`batch` is what its first line says of a batch of several jobs."""
         self._started = time.monotonic()
         self._known: dict[str, str | float | int] = {}
         self.error: JobFailed | None = None
+        self.is_ending = False
+        parent = context_from({"traceparent": execution.traceparent, "tracestate": execution.tracestate})
+        attributes: dict[str, AttributeValue] = {
+            "darkroom.job.id": execution.job_id,
+            "darkroom.job.attempts": execution.attempts,
+            "darkroom.job.queued_seconds": execution.queued_seconds,
+            "darkroom.worker.name": worker,
+        }
+        self.span = begin("job", SpanKind.CONSUMER, parent, **attributes)
+        self._who = {"job_id": execution.job_id, "owner": execution.owner}
+        with self.in_sight():
+            log.info(
+                "job_claimed",
+                worker=worker,
+                attempts=execution.attempts,
+                queued_seconds=round(execution.queued_seconds, 3),
+                **batch,
+            )
+
+    @contextmanager
+    def in_sight(self) -> Iterator[None]:
+        """For the length of the block every line names the job and its owner, and every span is below the job's."""
+        with under(self.span), bound_contextvars(**self._who, **_traced()):
+            yield
+
+    @contextmanager
+    def to_its_end(self) -> Iterator[None]:
+        """In sight for the last time."""
+        try:
+            with self.in_sight():
+                yield
+        finally:
+            self.span.end()
+
+    def broke(self, kind: type[BaseException] | None, _error: object = None, _traceback: object = None) -> None:
+        """The `__exit__` of a block in which it was drawn: an error that leaves it is the end of the process."""
+        if kind is not None and not self.is_ending:
+            fail(self.span, kind.__name__)
+            self.span.end()
 
     def begins(self, parameters: GenerationParameters) -> None:
         """Attributes of OpenTelemetry's conventions for generative AI, whose prompts are not taken."""
         self._known["model"] = parameters.model
-        self._span.set_attributes(
+        self.span.set_attributes(
             {
                 "gen_ai.operation.name": "generate_content",
                 "gen_ai.output.type": "image",
@@ -54,9 +96,9 @@ class ObservedJob:
 
     def ended(self, status: JobStatus) -> None:
         """The job has that status now, and `error` is why it failed."""
-        self._span.set_attribute("darkroom.job.status", status.value)
+        self.span.set_attribute("darkroom.job.status", status.value)
         if self.error is not None:
-            fail(self._span, self.error.code)
+            fail(self.span, self.error.code)
             log.warning(
                 "job_failed", **self._known, code=self.error.code, reason=str(self.error), seconds=self._seconds
             )
@@ -67,12 +109,12 @@ class ObservedJob:
 
     def released(self) -> None:
         """It went back in line, because the worker is to stop."""
-        self._span.set_attribute("darkroom.job.status", JobStatus.QUEUED.value)
+        self.span.set_attribute("darkroom.job.status", JobStatus.QUEUED.value)
         log.info("job_released", seconds=self._seconds)
 
     def lease_lost(self) -> None:
         """Another worker may have it; what this one did is dropped."""
-        fail(self._span, "lease_lost")
+        fail(self.span, "lease_lost")
         log.warning("lease_lost", outcome="dropped", seconds=self._seconds)
 
     @property
@@ -81,26 +123,30 @@ class ObservedJob:
 
 
 @contextmanager
-def job_observed(execution: Execution, worker: str) -> Iterator[ObservedJob]:
-    """For the length of the block, every line names the job and its owner, and every span is below the job's."""
-    parent = context_from({"traceparent": execution.traceparent, "tracestate": execution.tracestate})
-    attributes: dict[str, AttributeValue] = {
-        "darkroom.job.id": execution.job_id,
-        "darkroom.job.attempts": execution.attempts,
-        "darkroom.job.queued_seconds": execution.queued_seconds,
-        "darkroom.worker.name": worker,
-    }
-    with (
-        span("job", SpanKind.CONSUMER, parent, **attributes) as opened,
-        bound_contextvars(job_id=execution.job_id, owner=execution.owner, **_traced()),
-    ):
-        log.info(
-            "job_claimed",
-            worker=worker,
-            attempts=execution.attempts,
-            queued_seconds=round(execution.queued_seconds, 3),
-        )
-        yield ObservedJob(opened)
+def all_in_sight(batch: str, jobs: Sequence[ObservedJob]) -> Iterator[None]:
+    """While they are drawn. What several share is below the span of the first, to which those of the others lead.
+
+    Lines of what they share name the batch.
+    """
+    with ExitStack() as stack:
+        for job in jobs:
+            stack.push(job.broke)
+        if len(jobs) == 1:
+            stack.enter_context(jobs[0].in_sight())
+        else:
+            stack.enter_context(_shared(batch, jobs))
+        yield
+
+
+@contextmanager
+def _shared(batch: str, jobs: Sequence[ObservedJob]) -> Iterator[None]:
+    first, *others = [job.span for job in jobs]
+    for each in (first, *others):
+        each.set_attribute("darkroom.batch.jobs", len(jobs))
+    for other in others:
+        other.add_link(first.get_span_context())
+    with under(first), bound_contextvars(batch=batch, **_traced()):
+        yield
 
 
 def _traced() -> dict[str, str]:

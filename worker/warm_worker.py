@@ -1,4 +1,4 @@
-"""WarmWorker: takes a job under a lease, has it drawn, stores the images, finishes.
+"""WarmWorker: takes jobs under leases, has them drawn, hands them over to be stored and ended, takes the next ones.
 
 Keeps RQ's queue, job hash, registries and worker record, so that RQ's tools see it; replaces RQ's dequeue, signals,
 heartbeats and finish. Never calls a function named by a job. Knows nothing of torch: drawing is handed in.
@@ -24,19 +24,19 @@ from rq.worker.base import WorkerStatus
 from contract import keys, scripts
 from contract.errors import JobFailed, JobRefused
 from contract.image_store import ImageStore
-from contract.job import RQ_DATA, TO_RQ, JobStatus, Timings, job_warnings, stored_images
+from contract.job import RQ_DATA
 from contract.parameters import GenerationParameters
-from contract.tracing import span
 from contract.worker_state import ModelState
-from worker.batch import BatchLimits, Drawn, Member, OnStep
+from worker.batch import BatchLimits, Drawn, Member
 from worker.beat import Beat
-from worker.execution import Claim, Execution, Interrupted, JobCanceled, LeaseLost, WorkerStopping
-from worker.image_filter import warnings_of_withheld
+from worker.execution import Claim, Execution, Interrupted, WorkerStopping
+from worker.finisher import Finisher
 from worker.image_writer import ImageWriter
+from worker.job_end import JobEnd
 from worker.metrics import Memory, WorkerMetrics
-from worker.observed_job import ObservedJob, job_observed
-from worker.previews import Peek
+from worker.observed_job import ObservedJob, all_in_sight
 from worker.recycling import Drift
+from worker.running_job import RunningJob
 from worker.settings import WorkerSettings
 
 log = structlog.get_logger("darkroom.worker")
@@ -64,7 +64,7 @@ class Draw(Memory, Protocol):
 
 
 class WarmWorker(SimpleWorker):
-    """One process, one job at a time."""
+    """One process, one batch at a time."""
 
     def __init__(
         self,
@@ -83,7 +83,9 @@ class WarmWorker(SimpleWorker):
             worker_ttl=keys.WORKER_TTL_SECONDS,
         )
         self._draw = draw
-        self._images = ImageWriter(client, store, settings.store_limit_bytes, mark_ai=settings.mark_ai)
+        images = ImageWriter(client, store, settings.store_limit_bytes, mark_ai=settings.mark_ai)
+        self._job_end = JobEnd(client, images, beat, metrics)
+        self._finisher = Finisher()
         self._beat = beat
         self._metrics = metrics
         self._settings = settings
@@ -93,13 +95,11 @@ class WarmWorker(SimpleWorker):
         self._signals = 0
         self._stop_at = float("inf")
         self._claim = client.register_script(scripts.CLAIM)
-        self._finish = client.register_script(scripts.FINISH)
-        self._reap = client.register_script(scripts.REAP)
 
     def work(self) -> bool:  # type: ignore[override]  # none of RQ's options has a meaning here
         """Takes jobs until it is asked to stop or its memory has grown; whether the process is to be replaced at once.
 
-        Raises DeviceLost in the middle of a job, whose lease stays behind, and RedisError when Redis stays away.
+        Raises DeviceLost in the middle of a batch, whose leases stay behind, and RedisError when Redis stays away.
         """
         signal.signal(signal.SIGTERM, self._note_signal)
         signal.signal(signal.SIGINT, self._note_signal)
@@ -107,13 +107,14 @@ class WarmWorker(SimpleWorker):
         self.connection.delete(self.key)  # a former process of this name; its jobs went back when this one started
         self.register_birth()  # type: ignore[no-untyped-call]
         self.set_state(WorkerStatus.IDLE)
-        while not self._leaving:
-            claims = self._claim(args=[self.name, uuid4().hex])
-            for claim in claims:
-                self._run(Claim(*claim))
-                self._look_at_models()
-            if not claims:
-                self._wait_for_head()
+        with self._finisher:
+            while self._wants_more():
+                claims = self._claim(args=[self.name, uuid4().hex, self._draw.batch_limits().as_json()])
+                if claims:
+                    self._run([Claim(*claim) for claim in claims])
+                    self._look_at_models()
+                else:
+                    self._wait_for_head()
         self.register_death()  # type: ignore[no-untyped-call]
         return self._wants_successor and not self._signals
 
@@ -131,41 +132,75 @@ class WarmWorker(SimpleWorker):
         # No limit for the running job: its successor waits.
         self._leaving = True
 
+    def _wants_more(self) -> bool:
+        """Asked before a claim: no job is to lie here while the pictures of two batches wait to be stored."""
+        if not self._leaving:
+            self._finisher.wait_for_room()
+        return not self._leaving
+
     def _wait_for_head(self) -> None:
         """Blocks until there is a head of the line, for a second at most; leaves it where it is."""
         self.connection.blmove(keys.QUEUE, keys.QUEUE, _BLOCK_SECONDS, "LEFT", "LEFT")
 
-    def _run(self, claim: Claim) -> None:
-        execution = claim.execution()
-        with self._beat.holding(execution), job_observed(execution, self.name) as observed:
+    def _run(self, claims: Sequence[Claim]) -> None:
+        """Draws the jobs of one claim together. Each ends on the finisher's thread, maybe while others are drawn."""
+        executions = [claim.execution() for claim in claims]
+        for execution in executions:
+            self._beat.hold(execution)
+        # One that has crashed twice may be the one that kills its worker, or die of the third crash of another.
+        by_itself = any(execution.attempts >= keys.MAX_CRASHES for execution in executions)
+        if by_itself:
+            self._finisher.wait_for_all()
+        self._finisher.begin_batch()
+        self._draw_together(claims, executions)
+        if by_itself:
+            self._finisher.wait_for_all()
+
+    def _draw_together(self, claims: Sequence[Claim], executions: Sequence[Execution]) -> None:
+        jobs, shared = [], []
+        batch = {"batch": executions[0].execution_id} if len(claims) > 1 else {}
+        for claim, execution in zip(claims, executions, strict=True):
+            observed = ObservedJob(execution, self.name, batch)
             try:
                 parameters = _parameters(claim)
-                observed.begins(parameters)
-                member = _OneJob(parameters, partial(self._step_done, execution))
-                batches = self._draw.draw_batch([member])
-                fields = self._result(parameters, execution, observed, member.result())
-                self._metrics.called(parameters.model, batches)
-                self._end(execution, observed, JobStatus.SUCCEEDED, fields)
-            except JobFailed as error:
-                observed.error = error
-                self._end(execution, observed, JobStatus.FAILED, {"error_code": error.code, "error_detail": str(error)})
-            except JobCanceled:
-                self._end(execution, observed, JobStatus.CANCELED, {})
-            except WorkerStopping:
-                self._reap(args=["released", execution.member])
-                observed.released()
-            except LeaseLost:
-                observed.lease_lost()
+            except JobRefused as error:
+                self._finisher.hand_over(partial(self._job_end.leave, execution, observed, error))
+                continue
+            observed.begins(parameters)
+            end = partial(self._hand_over, execution, observed, parameters)
+            jobs.append(RunningJob(parameters, execution, end, self._check, exclusive=claim.exclusive == b"1"))
+            shared.append(observed)
+        if jobs:
+            with all_in_sight(executions[0].execution_id, shared):
+                self._draw_batch(jobs)
 
-    def _step_done(self, execution: Execution, step: int, total: int, peek: Peek) -> None:
-        execution.step, execution.total = step, total
-        execution.check()
-        if self._signals > 1 or time.monotonic() > self._stop_at:
+    def _draw_batch(self, jobs: Sequence[RunningJob]) -> None:
+        model = jobs[0].parameters.model
+        batches = self._draw.draw_batch(jobs)
+        self._metrics.called(model, batches)
+        if batches:
+            self._beat.state = self._beat.state.model_copy(update={"model": model})
+
+    def _hand_over(
+        self,
+        execution: Execution,
+        observed: ObservedJob,
+        parameters: GenerationParameters,
+        outcome: Drawn | JobFailed | Interrupted,
+    ) -> None:
+        observed.is_ending = True
+        if isinstance(outcome, Drawn):
+            self._finisher.hand_over(partial(self._job_end.store, execution, observed, parameters, outcome))
+        else:
+            self._finisher.hand_over(partial(self._job_end.leave, execution, observed, outcome))
+
+    def _check(self) -> None:
+        """Raises WorkerStopping where no job is to be drawn any longer."""
+        if self._signals > 1 or time.monotonic() > self._stop_at or self._finisher.broken:
             raise WorkerStopping
-        execution.make_preview(peek)
 
     def _look_at_models(self) -> None:
-        """After every job: shows how the models stand now, and has the process replaced when its memory has grown."""
+        """After every batch: shows how the models stand now, and has the process replaced when its memory has grown."""
         self._beat.state = self._beat.state.model_copy(update={"models": dict(self._draw.report())})
         if self._drift.exceeded(self._draw.host_bytes()):
             self._ask_for_successor()
@@ -180,63 +215,6 @@ class WarmWorker(SimpleWorker):
         else:
             log.info("ending_for_successor", reason="memory has grown", worker=self.name)
             self._leaving = self._wants_successor = True
-
-    def _result(
-        self, parameters: GenerationParameters, execution: Execution, observed: ObservedJob, drawn: Drawn
-    ) -> dict[str, str]:
-        """The fields that a succeeded job gets."""
-        self._beat.state = self._beat.state.model_copy(update={"model": parameters.model})
-        withheld = warnings_of_withheld(drawn.images)
-        started = time.monotonic()
-        with span("store"):
-            images = self._images.write(execution, parameters, drawn.images)
-        timings = Timings(
-            load_seconds=round(drawn.load_seconds, 6),
-            denoise_seconds=round(drawn.denoise_seconds, 6),
-            decode_seconds=round(drawn.decode_seconds, 6),
-            filter_seconds=None if drawn.filter_seconds is None else round(drawn.filter_seconds, 6),
-            store_seconds=round(time.monotonic() - started, 6),
-        )
-        self._metrics.job_drawn(parameters.model, timings)
-        observed.drew(timings, images)
-        return {
-            "images": stored_images.dump_json(images).decode(),
-            "warnings": job_warnings.dump_json([*drawn.warnings, *withheld]).decode(),
-            "stored_bytes": str(sum(image.size_bytes for image in images)),
-            "timings": timings.model_dump_json(exclude_none=True),
-            "step": str(execution.step),
-            "total": str(execution.total),
-        }
-
-    def _end(self, execution: Execution, observed: ObservedJob, status: JobStatus, fields: dict[str, str]) -> None:
-        pairs = [part for pair in fields.items() for part in pair]
-        if self._finish(args=[execution.member, TO_RQ[status], *pairs]):
-            observed.ended(status)
-        else:
-            observed.lease_lost()
-
-
-class _OneJob:
-    """A batch of one, whose pictures are stored before the next is drawn."""
-
-    exclusive = False
-
-    def __init__(self, parameters: GenerationParameters, step_done: OnStep) -> None:
-        self.parameters = parameters
-        self.step_done = step_done
-        self._outcome: Drawn | JobFailed | Interrupted | None = None
-
-    def drawn(self, drawn: Drawn) -> None:
-        self._outcome = drawn
-
-    def left(self, reason: JobFailed | Interrupted) -> None:
-        self._outcome = reason
-
-    def result(self) -> Drawn:
-        """Raises why there is none."""
-        if isinstance(self._outcome, Drawn):
-            return self._outcome
-        raise self._outcome or RuntimeError("a member was not told what becomes of it")
 
 
 def _parameters(claim: Claim) -> GenerationParameters:

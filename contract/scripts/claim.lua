@@ -1,8 +1,8 @@
 -- Leases jobs from the head of the line to a worker.
--- ARGV: worker name, an execution id for each job that it can take.
+-- ARGV: worker name, an execution id for all jobs, BatchLimits as JSON.
 -- Returns for each job taken: id, execution id, owner, traceparent, tracestate, how often it was taken, seconds since its
--- submission, data, parameters, seconds it may run, and what to say when it did not end in them. The trace's two are empty
--- where nobody traces.
+-- submission, data, parameters, seconds it may run, what to say when it did not end in them, and `1` or nothing for
+-- exclusive. The trace's two are empty where nobody traces.
 local worker = ARGV[1]
 local time = now()
 
@@ -36,11 +36,18 @@ local function time_limit(id)
   return string.format('%.6f', left), too_late(id)
 end
 
-local claims = {}
-for index = 2, #ARGV do
-  local id = next_queued()
-  if not id then break end
-  local key, execution = job_key(id), id .. ':' .. ARGV[index]
+-- A stand-in: what the jobs of one pipeline call have in common, and how many images.
+local function kind_of(id)
+  local text, exclusive, crashes = unpack(redis.call('HMGET', job_key(id), 'parameters', 'exclusive', 'crashes'))
+  local readable, asked = pcall(cjson.decode, text or '')
+  if not readable or type(asked) ~= 'table' or not asked.num_images_per_prompt then return nil, 1 end
+  if (exclusive and exclusive ~= '') or tonumber(crashes or 0) >= MAX_CRASHES - 1 then return nil, 1 end
+  return table.concat({ asked.model, asked.width, asked.height, asked.num_inference_steps, asked.scheduler,
+    tostring(asked.guidance_scale > 1) }, ' '), asked.num_images_per_prompt
+end
+
+local function take(id)
+  local key, execution = job_key(id), id .. ':' .. ARGV[2]
   redis.call('ZADD', LEASES, time + LEASE_SECONDS, execution)
   -- RQ's own clean-up fails jobs whose score here has passed; the lease is ours to judge.
   redis.call('ZADD', STARTED, '+inf', execution)
@@ -53,9 +60,27 @@ for index = 2, #ARGV do
   local waited = seconds_since(id, 'submitted_at', time)
   if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, waited) end
   show_worker(worker, 'state', 'busy')
-  local job = redis.call('HMGET', key, 'owner', 'traceparent', 'tracestate', 'data', 'parameters')
+  local job = redis.call('HMGET', key, 'owner', 'traceparent', 'tracestate', 'data', 'parameters', 'exclusive')
   local seconds, too_long = time_limit(id)
-  claims[#claims + 1] = { id, ARGV[index], job[1] or '', job[2] or '', job[3] or '', tostring(attempts),
-    string.format('%.6f', waited), job[4], job[5], seconds, too_long }
+  return { id, ARGV[2], job[1] or '', job[2] or '', job[3] or '', tostring(attempts),
+    string.format('%.6f', waited), job[4], job[5], seconds, too_long, job[6] or '' }
+end
+
+local limits = cjson.decode(ARGV[3] or '{"images":1}')
+local id = next_queued()
+if not id then return {} end
+local kind, images = kind_of(id)
+local claims = { take(id) }
+if kind and limits.images > 1 then
+  for _, other in ipairs({ redis.call('LINDEX', QUEUE, 0) or nil, unpack(redis.call('ZRANGE', WAITING, 0, 64)) }) do
+    local its_kind, its_images = kind_of(other)
+    local deadline = tonumber(redis.call('HGET', job_key(other), 'deadline') or 0)
+    if its_kind == kind and images + its_images <= limits.images and time < deadline then
+      leave_line(other)
+      images = images + its_images
+      claims[#claims + 1] = take(other)
+    end
+  end
+  promote()
 end
 return claims

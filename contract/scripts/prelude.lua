@@ -345,8 +345,11 @@ end
 local function let_go(execution)
   if redis.call('ZREM', LEASES, execution) == 0 then return false end
   redis.call('ZREM', STARTED, execution)
-  show_worker(redis.call('HGET', HOLDERS, execution) or '', 'state', 'idle')
+  local worker = redis.call('HGET', HOLDERS, execution) or ''
   redis.call('HDEL', HOLDERS, execution)
+  local idle = true
+  for _, holder in ipairs(redis.call('HVALS', HOLDERS)) do idle = idle and holder ~= worker end
+  if idle then show_worker(worker, 'state', 'idle') end
   return true
 end
 

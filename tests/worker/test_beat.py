@@ -1,6 +1,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -34,6 +35,13 @@ def line(client: redis.Redis) -> Line:
     return line
 
 
+@contextmanager
+def holding(beat: Beat, execution: Execution) -> Iterator[None]:
+    beat.hold(execution)
+    yield
+    beat.release(execution)
+
+
 def execution() -> Execution:
     return Execution("a", "e1", "anonymous", "", 60, "too late")
 
@@ -41,7 +49,7 @@ def execution() -> Execution:
 def test_a_lease_outlives_its_length_while_it_is_held(beat: Beat, line: Line) -> None:
     line.claim("e1")
     held = execution()
-    with beat.holding(held):
+    with holding(beat, held):
         line.expire_leases()
         wait_until(lambda: line.client.zscore("darkroom:leases", "a:e1") != 1)
     held.check()
@@ -49,7 +57,7 @@ def test_a_lease_outlives_its_length_while_it_is_held(beat: Beat, line: Line) ->
 
 def test_an_execution_without_a_lease_learns_it(beat: Beat, line: Line) -> None:
     held = execution()
-    with beat.holding(held):
+    with holding(beat, held):
         wait_until(lambda: held.lost)
     assert line.fetch("a").status == "queued"
     with pytest.raises(LeaseLost):
@@ -60,7 +68,7 @@ def test_an_execution_learns_that_it_is_to_be_canceled(beat: Beat, line: Line) -
     line.claim("e1")
     line.cancel("a")
     held = execution()
-    with beat.holding(held):
+    with holding(beat, held):
         wait_until(lambda: held.canceled)
     with pytest.raises(JobCanceled):
         held.check()
@@ -69,7 +77,7 @@ def test_an_execution_learns_that_it_is_to_be_canceled(beat: Beat, line: Line) -
 def test_progress_is_shown(beat: Beat, line: Line) -> None:
     line.claim("e1")
     held = execution()
-    with beat.holding(held):
+    with holding(beat, held):
         held.step, held.total = 3, 20
         wait_until(lambda: (progress := line.fetch("a").progress) and (progress.step, progress.total) == (3, 20))
 
@@ -101,7 +109,7 @@ def test_a_preview_is_made_only_where_one_is_wanted_and_none_waits() -> None:
 def test_an_execution_learns_that_a_preview_is_wanted_and_when_no_more(beat: Beat, line: Line) -> None:
     line.claim("e1")
     held = execution()
-    with beat.holding(held):
+    with holding(beat, held):
         line.client.set("darkroom:preview:a", 1)
         wait_until(lambda: held.preview_wanted)
         line.client.delete("darkroom:preview:a")
@@ -113,7 +121,7 @@ def test_a_preview_is_published_as_a_small_jpeg(beat: Beat, line: Line, previews
     line.claim("e1")
     line.client.set("darkroom:preview:a", 1)
     held = execution()
-    with beat.holding(held):
+    with holding(beat, held):
         held.preview = Preview(3, 20, seen())
         (message,) = previews(1)
         wait_until(lambda: held.preview is None)
@@ -127,7 +135,7 @@ def test_a_preview_is_published_as_a_small_jpeg(beat: Beat, line: Line, previews
 def test_a_preview_that_nobody_wants_any_more_is_dropped(beat: Beat, line: Line, previews: Previews) -> None:
     line.claim("e1")
     held = execution()
-    with beat.holding(held):
+    with holding(beat, held):
         held.preview = Preview(3, 20, seen())
         wait_until(lambda: held.preview is None)
     beat.show(STATE)
