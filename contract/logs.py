@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any, Literal
@@ -46,26 +47,36 @@ def configure_logs(side: Literal["service", "worker"], settings: LogSettings) ->
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    rendering = _rendering(settings.log_format)
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    # Not by way of the standard library, which would take five times as long for a line.
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *rendering],
+        logger_factory=lambda *_names: _StandardError(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_hear_library, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(settings.log_format)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
-    level = settings.log_level.upper()
-    logging.basicConfig(
-        level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), handlers=[handler], force=True
-    )
+    logging.basicConfig(level=max(logging.WARNING, level), handlers=[handler], force=True)
     logging.getLogger(_OURS).setLevel(level)
     logging.raiseExceptions = False  # it would print the arguments of a line that cannot be formatted
     _take_over_what_python_prints()
+
+
+class _StandardError:
+    """Where our own lines go. One that cannot be written is lost, as those of libraries are: nobody fails for it."""
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+
+    debug = info = warning = error = critical = msg
 
 
 def _rendering(log_format: str) -> list[Processor]:

@@ -4,6 +4,7 @@ Knows parameters and scheduler names; knows nothing of files or pipelines: a sou
 """
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -28,6 +29,7 @@ from contract.rung import MemoryChoice
 from contract.schedulers import SCHEDULERS, Scheduler, find_scheduler
 
 _MIN_SIDE = 64
+_ASKED = set(GenerationRequest.model_fields) - {"style"}
 
 
 class _Part(BaseModel):
@@ -124,7 +126,7 @@ class Model(_Part):
     def is_file(self) -> bool:
         return self.source.endswith(".safetensors")
 
-    @property
+    @cached_property
     def offered_schedulers(self) -> tuple[Scheduler, ...]:
         """In the order of models.toml, or of the table."""
         if self.schedulers:
@@ -142,8 +144,8 @@ class Model(_Part):
 
         Raises ParametersRefused with every field that this model does not take.
         """
-        asked = request.model_dump(exclude_none=True, include=set(GenerationRequest.model_fields) - {"style"})
-        effective = {**self.defaults.model_dump(), "seed": seed, **asked, "model": self.id}
+        asked = request.model_dump(exclude_none=True, include=_ASKED)
+        effective = {**dict(self.defaults), "seed": seed, **asked, "model": self.id}
         refusals = self._refusals(effective)
         scheduler = self.find_scheduler(effective["scheduler"])
         if refusals or scheduler is None:
@@ -159,11 +161,10 @@ class Model(_Part):
         ]
 
     def _above_limits(self, effective: dict[str, Any]) -> list[Refusal]:
-        limits = self.limits.model_dump(exclude={"pixels"})
         refusals = [
             Refusal(f"/{name}", f"must be at most {limit} for model {self.id!r}")
-            for name, limit in limits.items()
-            if effective[name] > limit
+            for name, limit in self.limits
+            if name != "pixels" and effective[name] > limit
         ]
         pixels = effective["width"] * effective["height"]
         if pixels > self.limits.pixels:

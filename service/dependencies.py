@@ -54,7 +54,7 @@ class Parts:
     """None where the service asks for no key."""
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 
@@ -77,11 +77,11 @@ def _find_owner(parts: Parts, credentials: HTTPAuthorizationCredentials | None) 
 
 async def is_stranger(request: Request) -> bool:
     """Whether the service has keys, and the request shows none in force."""
-    return _find_owner(_parts(request), await _BEARER(request)) is None
+    return _find_owner(await _parts(request), await _BEARER(request)) is None
 
 
-async def _owner_if_known(request: Request, parts: WithParts, credentials: _Credentials) -> Owner | None:
-    owner = _find_owner(parts, credentials)
+async def _owner_if_known(request: Request, credentials: _Credentials) -> Owner | None:
+    owner = _find_owner(await _parts(request), credentials)
     name_in_log(owner, request.path_params.get("job_id"))
     return owner
 
@@ -90,7 +90,8 @@ WithOwnerIfKnown = Annotated[Owner | None, Depends(_owner_if_known)]
 """Whoever asks; None for a stranger to a service that has keys."""
 
 
-async def _owner(owner: WithOwnerIfKnown, credentials: _Credentials) -> Owner:
+async def _owner(request: Request, credentials: _Credentials) -> Owner:
+    owner = await _owner_if_known(request, credentials)
     if owner is None:
         raise _unauthorized(credentials)
     return owner
@@ -124,14 +125,13 @@ Admit = Callable[[str], Owner | None]
 
 
 async def _admission(
-    parts: WithParts,
-    owner: WithOwnerIfKnown,
-    credentials: _Credentials,
-    expires: _Expires = None,
-    signature: _Signature = None,
+    request: Request, credentials: _Credentials, expires: _Expires = None, signature: _Signature = None
 ) -> Admit:
+    urls = (await _parts(request)).signed_urls
+    owner = await _owner_if_known(request, credentials)
+
     def admit(picture: str) -> Owner | None:
-        if expires is not None and signature is not None and parts.signed_urls.allows(picture, expires, signature):
+        if expires is not None and signature is not None and urls.allows(picture, expires, signature):
             return None
         if owner is None:
             raise _unauthorized(credentials)
@@ -143,16 +143,16 @@ async def _admission(
 _Admit = Annotated[Admit, Depends(_admission)]
 
 
-async def _viewer(job_id: str, index: str, admit: _Admit) -> Owner | None:
-    return admit(f"images/{job_id}/{index}")
+async def _viewer(request: Request, admit: _Admit) -> Owner | None:
+    return admit("images/{job_id}/{index}".format(**request.path_params))
 
 
 WithViewer = Annotated[Owner | None, Depends(_viewer)]
 """Whoever asks for a picture; None for anybody at all, whose URL is signed. A stranger without one gets 401."""
 
 
-async def _sheet_viewer(grid_id: str, admit: _Admit) -> Owner | None:
-    return admit(f"grids/{grid_id}/sheet")
+async def _sheet_viewer(request: Request, admit: _Admit) -> Owner | None:
+    return admit("grids/{grid_id}/sheet".format(**request.path_params))
 
 
 WithSheetViewer = Annotated[Owner | None, Depends(_sheet_viewer)]

@@ -4,8 +4,8 @@ Writes a line for each request where that is asked for. Knows headers; knows not
 """
 
 import re
+import secrets
 import time
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -63,4 +63,4 @@ class RequestIds:
 
 
 def _request_id(presented: str | None) -> str:
-    return presented if presented is not None and _USABLE.fullmatch(presented) else uuid4().hex
+    return presented if presented is not None and _USABLE.fullmatch(presented) else secrets.token_hex(16)

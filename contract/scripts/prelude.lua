@@ -202,9 +202,14 @@ local function record(id, owner)
 end
 
 -- Something happened to a job. Numbers grow by one, so that a listener knows what it missed.
-local function tell(id, type, data)
+local function note(id, type, data)
   local number = redis.call('HINCRBY', job_key(id), 'events', 1)
   redis.call('XADD', EVENTS_PREFIX .. id, number .. '-0', 'type', type, 'data', data)
+  return number
+end
+
+local function tell(id, type, data)
+  local number = note(id, type, data)
   redis.call('PUBLISH', EVENTS, id .. ' ' .. number .. ' ' .. type .. ' ' .. data)
 end
 

@@ -96,7 +96,7 @@ local function put_in_line(job)
   local place = redis.call('HINCRBY', SEQUENCES, owner, 1)
   redis.call('ZADD', JOBS_PREFIX .. owner, place, job.id)
   redis.call('ZADD', DEADLINES, deadline, job.id)
-  tell(job.id, 'queued', '')
+  note(job.id, 'queued', '')  -- who does not know the id cannot listen
   enter_line(job.id, owner, score)
   count('jobs_submitted', job.model)
   first_number = first_number or place

@@ -5,9 +5,9 @@ Knows headers, tags and sizes; knows nothing of what the bytes are.
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Any
 
-from fastapi import Depends, Header
+from fastapi import Request
 
 from service.headers.byte_ranges import ByteRange, read_range
 
@@ -18,13 +18,13 @@ _ENTITY_TAG = re.compile(r'"[^"]*"')
 class Conditions:
     """The headers as they came."""
 
-    if_none_match: Annotated[list[str] | None, Header()] = None
-    if_range: Annotated[str | None, Header(description="a strong ETag; otherwise `Range` is ignored")] = None
-    ranges: Annotated[str | None, Header(alias="Range", description="one part, in `bytes`")] = None
+    if_none_match: list[str]
+    if_range: str | None
+    ranges: str | None
 
     def has(self, etag: str) -> bool:
         """Whether the client has what the tag names; compared weakly, so `W/` makes no difference."""
-        text = ", ".join(self.if_none_match or ())
+        text = ", ".join(self.if_none_match)
         return text.strip() == "*" or etag in _ENTITY_TAG.findall(text)
 
     def part(self, etag: str, size: int) -> ByteRange | None:
@@ -34,4 +34,20 @@ class Conditions:
         return read_range(self.ranges, size)
 
 
-WithConditions = Annotated[Conditions, Depends()]
+def read_conditions(request: Request) -> Conditions:
+    """Those that a request names."""
+    headers = request.headers
+    return Conditions(headers.getlist("if-none-match"), headers.get("if-range"), headers.get("range"))
+
+
+CONDITION_PARAMETERS: list[dict[str, Any]] = [
+    {"name": "If-None-Match", "in": "header", "schema": {"type": "array", "items": {"type": "string"}}},
+    {
+        "name": "If-Range",
+        "in": "header",
+        "description": "a strong ETag; otherwise `Range` is ignored",
+        "schema": {"type": "string"},
+    },
+    {"name": "Range", "in": "header", "description": "one part, in `bytes`", "schema": {"type": "string"}},
+]
+"""As they stand in the OpenAPI document."""

@@ -18,7 +18,7 @@ MAX_KEY_LENGTH = 255
 _PRINTABLE = re.compile(r"[ -~\x80-\U0010ffff]+")
 
 
-def idempotency_key(request: Request) -> str | None:
+async def idempotency_key(request: Request) -> str | None:
     """The key as it was sent, None without one. Raises ValidationFailed for one that is no key."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:

@@ -1,9 +1,8 @@
 """The Prefer header (RFC 7240), of which one preference is known here: wait. Knows nothing of jobs."""
 
 import re
-from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 MAX_WAIT_SECONDS = 60
 
@@ -21,6 +20,3 @@ def preferred_wait(request: Request) -> int | None:
         if wait:
             return min(int(wait[1]), MAX_WAIT_SECONDS)
     return None
-
-
-PreferredWait = Annotated[int | None, Depends(preferred_wait)]

@@ -54,7 +54,8 @@ class Feed:
     async def wait(self, seconds: float) -> bool:
         """Until there is something new; whether there was in that time."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         news = self._news.is_set()
         self._news.clear()
         return news

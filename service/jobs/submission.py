@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import redis.asyncio
 import structlog
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from contract import scripts
 from contract.errors import Refusal
@@ -153,7 +154,7 @@ class Submission:
         no_room = await self._room.refusal()
         if no_room:
             ask["no_room"] = no_room
-        kind, *rest = await self._script(args=[json.dumps(ask)])
+        kind, *rest = await self._script(args=[to_json(ask)])
         if kind not in ("accepted", "replayed"):
             log.debug("job_refused", owner=ask["owner"], reason=kind)
             raise _refusal(kind, ask, rest)

@@ -3,14 +3,14 @@
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from redis.exceptions import RedisError
 
 from contract.job import Job
 from contract.parameters import JobRequest
 from service.dependencies import WithOwner, WithParts
 from service.headers.idempotency import KEY_PARAMETER, IdempotencyKey
-from service.headers.preferences import MAX_WAIT_SECONDS, PreferredWait
+from service.headers.preferences import MAX_WAIT_SECONDS, preferred_wait
 from service.jobs.completion import draw_seed
 from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LINKS
@@ -59,9 +59,9 @@ _EXTRA: dict[str, Any] = {
     openapi_extra=_EXTRA,
 )
 async def generate(
+    request: Request,
     owner: WithOwner,
     idempotency_key: IdempotencyKey,
-    wait: PreferredWait,
     asked: Annotated[JobRequest, Depends(json_body(JobRequest))],
     parts: WithParts,
 ) -> Response:
@@ -70,6 +70,7 @@ async def generate(
     submitted = await parts.submission.submit(asked, completed, owner, idempotency_key)
     job = submitted.what
     headers = {"Location": f"/jobs/{job.id}", **submission_headers(submitted)}
+    wait = preferred_wait(request)
     if wait is not None:
         with suppress(RedisError):  # the job is in line all the same
             job = await parts.queue.wait(job.id, owner, wait)

@@ -17,7 +17,7 @@ from service.access.owners import Owner
 from service.dependencies import Parts, WithParts, WithViewer
 from service.errors import ImageNotFound
 from service.headers.byte_ranges import ByteRange
-from service.headers.conditions import Conditions, WithConditions
+from service.headers.conditions import CONDITION_PARAMETERS, read_conditions
 from service.headers.content_negotiation import preferred_format
 from service.openapi.headers import answer_headers
 from service.pictures.representation import Representation, ThumbnailWidth, represent, stored_format
@@ -50,7 +50,8 @@ def _declared(*headers: str, in_parts: bool) -> dict[str, Any]:
         responses[206] = part | {"headers": described | answer_headers("Content-Range")}
         responses |= problem_responses(416)
     # A signed URL needs no key.
-    return {"response_class": Response, "openapi_extra": {"security": [{}]}, "responses": responses}
+    extra = {"security": [{}], "parameters": CONDITION_PARAMETERS}
+    return {"response_class": Response, "openapi_extra": extra, "responses": responses}
 
 
 Width = Annotated[
@@ -80,14 +81,13 @@ async def named_image(
     extension: str,
     viewer: WithViewer,
     parts: WithParts,
-    conditions: WithConditions,
     width: Width | None = None,
 ) -> Response:
     """In the format of its name: `png`, `jpeg`, `jpg` or `webp`. The bytes never change."""
     if extension not in FORMATS:
         raise ImageNotFound("There is no such picture.")
     image = await _find(parts, job_id, index, viewer)
-    return await _answer(request, parts, represent(image, FORMATS[extension], width), conditions, _HEADERS)
+    return await _answer(request, parts, represent(image, FORMATS[extension], width), _HEADERS)
 
 
 @router.get(
@@ -108,14 +108,13 @@ async def negotiated_image(
     index: str,
     viewer: WithViewer,
     parts: WithParts,
-    conditions: WithConditions,
     width: Width | None = None,
 ) -> Response:
     """The stored format wins among equals, and where none is acceptable."""
     image = await _find(parts, job_id, index, viewer)
     accept = ", ".join(request.headers.getlist("accept"))
     wanted = represent(image, preferred_format(accept, stored_format(image)), width)
-    return await _answer(request, parts, wanted, conditions, _HEADERS | {"Vary": "Accept"})
+    return await _answer(request, parts, wanted, _HEADERS | {"Vary": "Accept"})
 
 
 async def _find(parts: Parts, job_id: str, index: str, viewer: Owner | None) -> StoredImage:
@@ -125,9 +124,8 @@ async def _find(parts: Parts, job_id: str, index: str, viewer: Owner | None) -> 
     raise ImageNotFound("There is no such picture.")
 
 
-async def _answer(
-    request: Request, parts: Parts, wanted: Representation, conditions: Conditions, headers: dict[str, str]
-) -> Response:
+async def _answer(request: Request, parts: Parts, wanted: Representation, headers: dict[str, str]) -> Response:
+    conditions = read_conditions(request)
     headers = headers | {"ETag": wanted.etag}
     if conditions.has(wanted.etag):
         return Response(None, 304, headers)
@@ -144,6 +142,8 @@ async def _answer(
         return Response(variant[start:end], status, headers, wanted.content_type)
     pieces = _pieces(parts, wanted.image, start, end)
     first = await anext(pieces)  # what cannot be read at all is a problem
+    if len(first) == end - start:
+        return Response(first, status, headers, wanted.content_type)
     headers["Content-Length"] = str(end - start)
     return StreamingResponse(_chained(first, pieces), status, headers, wanted.content_type)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from contract.image_file import CONTENT_TYPES
 from service.dependencies import WithParts, WithSheetViewer
 from service.errors import ImageNotFound
-from service.headers.conditions import WithConditions
+from service.headers.conditions import CONDITION_PARAMETERS, read_conditions
 from service.openapi.headers import answer_headers
 from service.routes.images import FORMATS
 from service.routes.problems import problem_responses
@@ -17,7 +17,8 @@ router = APIRouter(tags=["grids"])
 _HEADERS = answer_headers("ETag", "Cache-Control")
 _ROUTE: dict[str, Any] = {
     "response_class": Response,
-    "openapi_extra": {"security": [{}]},  # a signed URL needs no key
+    # A signed URL needs no key.
+    "openapi_extra": {"security": [{}], "parameters": CONDITION_PARAMETERS},
     "responses": {
         200: {
             "content": {each: {} for each in CONTENT_TYPES.values()},
@@ -40,7 +41,6 @@ async def sheet(
     extension: str,
     viewer: WithSheetViewer,
     parts: WithParts,
-    conditions: WithConditions,
 ) -> Response:
     """As `png`, `jpeg`, `jpg` or `webp`. It changes while the grid's jobs end: ask again with `If-None-Match`."""
     if extension not in FORMATS:
@@ -49,7 +49,7 @@ async def sheet(
     grid = await parts.grids.fetch(grid_id, viewer)
     etag = parts.sheets.etag(grid, output_format)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
-    if conditions.has(etag):
+    if read_conditions(request).has(etag):
         return Response(None, 304, headers)
     content = await parts.sheets.get(grid, output_format)
     if request.method == "HEAD":

@@ -142,6 +142,15 @@ fail()
     assert SECRET not in text
 
 
+def test_a_line_that_cannot_be_written_is_lost_and_nobody_fails_for_it() -> None:
+    # /dev/full has no room, ever.
+    script = BEGIN + "sys.stderr = open('/dev/full', 'w', buffering=1)\nlog.error('lost')\nprint('went on')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout == "went on\n"
+
+
 def test_settings_that_cannot_be_used_are_complained_of_in_the_default_form() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "service"],

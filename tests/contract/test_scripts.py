@@ -129,6 +129,16 @@ def test_the_end_of_a_job_is_published_once(line: Line) -> None:
         assert pubsub.get_message(timeout=0.1) is None
 
 
+def test_that_a_job_is_in_line_is_kept_but_not_published_for_nobody_knows_its_id(line: Line) -> None:
+    with line.client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub.subscribe(keys.EVENTS)
+        pubsub.get_message(timeout=1)
+        line.submit("a")
+        line.claim()
+        assert (pubsub.get_message(timeout=1) or {})["data"] == "a 2 running 1"
+    assert [fields["type"] for _, fields in line.client.xrange(keys.EVENTS_PREFIX + "a")] == ["queued", "running"]
+
+
 def test_a_lease_that_ran_out_puts_the_job_back_where_it_stood(line: Line) -> None:
     for name in "abc":
         line.submit(name)

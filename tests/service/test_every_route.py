@@ -1,11 +1,18 @@
 """What holds for every path, over HTTP: its methods, HEAD, OPTIONS, and what it says to anything else."""
 
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import httpx
 import pytest
 import redis
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
+from service import routes
 from service.app import create_api
 from service.openapi.examples import PARAMETERS
 from tests.service.conftest import Service, lasting
@@ -34,6 +41,24 @@ def told(answer: httpx.Response) -> set[str]:
     methods = answer.headers["allow"].split(", ")
     assert len(methods) == len(set(methods))
     return set(methods)
+
+
+def called(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    """What FastAPI calls for a request: the route and all that it depends on."""
+    assert dependant.call is not None
+    yield dependant.call
+    for each in dependant.dependencies:
+        yield from called(each)
+
+
+@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(routes.__path__)])
+def test_no_request_goes_by_way_of_a_thread(name: str) -> None:
+    """FastAPI runs there whatever is not `async`, which takes longer than all that we do ourselves."""
+    router = getattr(import_module(f"service.routes.{name}"), "router", None)
+    for route in router.routes if router else ():
+        assert isinstance(route, APIRoute)
+        for each in called(route.dependant):
+            assert inspect.iscoroutinefunction(each) or inspect.iscoroutinefunction(type(each).__call__), each
 
 
 @PATH
