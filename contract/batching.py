@@ -1,21 +1,21 @@
-"""Which jobs may be drawn by one pipeline call.
-
-Knows models and parameters; knows nothing of the line, or of how many jobs a device has room for.
-"""
+"""Which jobs can be drawn by one pipeline call. Knows parameters and kinds of guidance; knows nothing of the line."""
 
 from contract.model import GuidanceKind, Model
 from contract.parameters import GenerationParameters
 
 
 def batch_key(model: Model, parameters: GenerationParameters) -> str:
-    """What those jobs have in common: `pocket 128x128 20 DPM++ 2M Karras guided`.
+    """What jobs must share: `pocket 128x128 20 DPM++ 2M Karras guided`.
 
-    Prompts, seeds, formats and the scale of classifier-free guidance are each image's own.
+    Prompts and their weighting, seeds, layers left out and formats are each job's own, and so is the scale of
+    classifier-free guidance: a step computes both halves of it or one, whatever the scale is.
     """
     size = f"{parameters.width}x{parameters.height}"
-    parts = [model.id, size, str(parameters.num_inference_steps), parameters.scheduler]
-    if model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.guidance_scale > 1:
-        parts.append("guided")
-    elif model.guidance is GuidanceKind.EMBEDDED:
-        parts.append(f"{parameters.guidance_scale:g}")
-    return " ".join(parts)
+    steps = str(parameters.num_inference_steps)
+    return " ".join([model.id, size, steps, parameters.scheduler, *_guidance(model.guidance, parameters)])
+
+
+def _guidance(kind: GuidanceKind, parameters: GenerationParameters) -> list[str]:
+    if kind is GuidanceKind.EMBEDDED:
+        return [f"guidance {parameters.guidance_scale}"]
+    return ["guided"] if kind is GuidanceKind.CLASSIFIER_FREE and parameters.guidance_scale > 1 else []

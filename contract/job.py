@@ -151,6 +151,11 @@ class Job(_Part):
     expires_at: Annotated[datetime | None, Field(description="when the record and its images are removed")]
     timings: Timings
     webhook: Annotated[Webhook | None, Field(description="and what it was told; null without one")]
+    exclusive: Annotated[bool, Field(description="whether each of its images is drawn by itself")]
+    batch_size: Annotated[
+        int | None,
+        Field(description="images of the pipeline call that drew it, the largest if several; null unless succeeded"),
+    ]
 
 
 FIELDS = (
@@ -173,6 +178,8 @@ FIELDS = (
     "total",
     "timings",
     "webhook",
+    "exclusive",
+    "batch_size",
     *(f"delivery:{event}" for event in WEBHOOK_EVENTS),
 )
 """The fields of the hash that make a `Job`, in the order in which the scripts return them."""
@@ -214,6 +221,8 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         expires_at=_time(field["expires_at"]),
         timings=timings_from_record(field["timings"], created_at, started_at),
         webhook=webhook_from_record(field["webhook"], [field[f"delivery:{event}"] for event in WEBHOOK_EVENTS]),
+        exclusive=field["exclusive"] is not None,
+        batch_size=int(field["batch_size"]) if field["batch_size"] else None,
     )
 
 

@@ -18,10 +18,16 @@ REGISTRIES = {
 
 WAITING = "darkroom:waiting"
 """Sorted set of the queued jobs behind the one in QUEUE; the score is when its turn comes, in virtual time."""
+BATCH_PREFIX = "darkroom:batch:"
+"""Of each batch key: sorted set of the queued jobs that have it, with the scores of WAITING."""
 VIRTUAL_TIME = "darkroom:virtual_time"
-"""The highest score that was ever claimed. See docs/decisions/0019-fair-turns.md."""
+"""The highest score that ever led a claim. See docs/decisions/0019-fair-turns.md."""
+CLAIMED = "darkroom:claimed"
+"""Hash of owner -> the highest score of its jobs that was claimed, where virtual time had not come to it by then."""
 LINE_PREFIX = "darkroom:line:"
 """Of each owner: sorted set of its queued jobs, with the scores of WAITING."""
+GAPS = "darkroom:gaps"
+"""Hash of owner -> the score behind which its queued jobs have yet to move up."""
 OWNERS = "darkroom:owners"
 """Set of the owners that have a queued job."""
 SEQUENCES = "darkroom:sequences"
@@ -86,6 +92,8 @@ WORKER_TTL_SECONDS = 120
 """RQ's record of a worker goes this long after its last beat."""
 MAX_CRASHES = 3
 """A job that took this many workers with it fails as worker_crashed."""
+CRASHES_TO_BE_ALONE = 2
+"""A job that took this many workers with it shares no pipeline call any more."""
 REAPER_GAP_SECONDS = 5
 """Nobody could renew a lease while nobody reaped: after such a gap expired leases get one lease of grace."""
 UNKNOWN_WAIT_SECONDS = 10
@@ -101,6 +109,17 @@ SCAN_JOBS = 500
 """A list looks at no more jobs in one step."""
 SCAN_CELLS = 2000
 """A list of grids looks at no more of their jobs in one step."""
+MOVES_AT_ONCE = 100
+"""Of jobs that move up in line because one before them left it; the chores move the rest."""
+MOVES_OF_A_CHORE = 1000
+OWNERS_OF_A_CHORE = 10
+LATE_AT_ONCE = 1000
+"""Of queued jobs that fail for their deadline in one step."""
+HEADS_LOOKED_AT = 20
+"""A claim passes over no more jobs that cannot run."""
+OWNERS_LOOKED_AT = 16
+"""The work before a job is read from each owner's line; where there are more owners, from SAMPLED_JOBS before it."""
+SAMPLED_JOBS = 8
 PACE_MEMORY = 0.9
 """Each job that ends leaves so much of the weight of those before it."""
 SECONDS_BUCKETS = (

@@ -89,6 +89,9 @@ class JobRequest(GenerationRequest):
         int | None, Field(ge=1, description="from now, in line too; the job fails where it has not ended by then")
     ] = None
     webhook: Annotated[WebhookRequest | None, Field(description="where to tell what happens to the job")] = None
+    exclusive: Annotated[
+        bool, Field(description="whether each image is drawn by itself: the same bytes, whatever else is in line")
+    ] = False
 
 
 class GenerationParameters(BaseModel):

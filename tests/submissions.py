@@ -28,6 +28,8 @@ def submission(job_id: str, **changes: Any) -> str:
         "id": job_id,
         "model": PARAMETERS.model,
         "parameters": PARAMETERS.model_dump_json(),
+        "batch_key": "",
+        "image_count": 1,
         "cost": 1,
         "description": "a fox",
     }

@@ -1,32 +1,85 @@
--- Leases jobs from the head of the line to a worker.
--- ARGV: worker name, an execution id for all jobs, BatchLimits as JSON.
--- Returns for each job taken: id, execution id, owner, traceparent, tracestate, how often it was taken, seconds since its
--- submission, data, parameters, seconds it may run, what to say when it did not end in them, and `1` or nothing for
--- exclusive. The trace's two are empty where nobody traces.
-local worker = ARGV[1]
+-- Leases the head of the line to a worker, and with it the first jobs behind it of which one pipeline call can draw both.
+-- ARGV: worker name, an execution id, then as JSON how many images a pipeline call may have: `images`, and `by_key` of each
+-- batch key for which it is another number.
+-- Returns for each job taken, in the order of the line: id, execution id, owner, traceparent, tracestate, how often it was
+-- taken, seconds since its submission, data, parameters, seconds it may run, what to say when it did not end in them, and 1
+-- where it is exclusive. The trace's two and the last are empty otherwise.
+local worker, execution_id, limits = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
 local time = now()
+local swept = false
 
--- The head of the line is a job no more where a tool deleted it, and too late where nobody has noticed yet.
-local function next_queued()
-  while true do
+-- Takes a job out of the line. Returns its score, or nil where it cannot run: it is a job no more where a tool deleted it,
+-- and too late where nobody has noticed yet.
+local function take(id)
+  local deadline, score, status = unpack(redis.call('HMGET', job_key(id), 'deadline', 'score', 'status'))
+  if status == 'queued' and deadline and score and time >= tonumber(deadline) then
+    fail_overdue({ id }, time)
+    -- And others at once, so that owners with many of them do not move up once for each.
+    if not swept then fail_overdue(overdue(time, LATE_AT_ONCE), time) end
+    swept = true
+    return nil
+  end
+  leave_line(id)
+  if status ~= 'queued' then return nil end
+  if not (deadline and score) then
+    fail(id, 'invalid_job', "The job's record was not written by the service.", time)
+    return nil
+  end
+  redis.call('HSET', job_key(id), 'status', 'started')
+  return tonumber(score)
+end
+
+-- An owner whose jobs were taken ahead of their turns gets no turn for it.
+local function remember_turn(id, score)
+  local owner = owner_of(id)
+  local highest = math.max(score, turns_end(owner))
+  if highest > virtual_time() then
+    redis.call('HSET', CLAIMED, owner, string.format('%.0f', highest))
+  else
+    redis.call('HDEL', CLAIMED, owner)
+  end
+end
+
+local function take_leader()
+  for _ = 1, HEADS_LOOKED_AT do
     local id = redis.call('LPOP', QUEUE)
     if not id then return nil end
-    leave_line(id)
+    local score = take(id)
+    if score then
+      redis.call('SET', VIRTUAL_TIME, string.format('%.0f', math.max(virtual_time(), score)))
+      remember_turn(id, score)
+      return id
+    end
     promote()
-    local deadline, score, status = unpack(redis.call('HMGET', job_key(id), 'deadline', 'score', 'status'))
-    if status == 'queued' then
-      if not (deadline and score) then
-        fail(id, 'invalid_job', "The job's record was not written by the service.", time)
-      elseif time < tonumber(deadline) then
-        redis.call('SET', VIRTUAL_TIME, string.format('%.0f', math.max(virtual_time(), tonumber(score))))
-        return id
-      else
-        fail_overdue({ id }, time)
-        -- And all others at once, so that owners with many of them do not move up once for each.
-        fail_overdue(overdue(time, -1), time)
+  end
+end
+
+-- None where a tool deleted the job.
+local function images_of(id)
+  return tonumber(redis.call('HGET', job_key(id), 'image_count') or 0)
+end
+
+-- Of those that share the leader's batch key, in their order; what has more images than are left to take stays.
+local function take_followers(leader)
+  local taken, batch_key = { leader }, batch_key_of(leader)
+  if not batch_key then return taken end
+  local limit = limits.by_key and limits.by_key[batch_key] or limits.images
+  local room = limit - images_of(leader)
+  if room < 1 then return taken end
+  for _, id in ipairs(redis.call('ZRANGE', BATCH_PREFIX .. batch_key, 0, limit - 1)) do
+    if room < 1 then break end
+    local images = images_of(id)
+    if images <= room then
+      redis.call('ZREM', BATCH_PREFIX .. batch_key, id)  -- a record that a tool deleted does not name its key
+      local score = take(id)
+      if score then
+        remember_turn(id, score)
+        room = room - images
+        taken[#taken + 1] = id
       end
     end
   end
+  return taken
 end
 
 local function time_limit(id)
@@ -36,51 +89,31 @@ local function time_limit(id)
   return string.format('%.6f', left), too_late(id)
 end
 
--- A stand-in: what the jobs of one pipeline call have in common, and how many images.
-local function kind_of(id)
-  local text, exclusive, crashes = unpack(redis.call('HMGET', job_key(id), 'parameters', 'exclusive', 'crashes'))
-  local readable, asked = pcall(cjson.decode, text or '')
-  if not readable or type(asked) ~= 'table' or not asked.num_images_per_prompt then return nil, 1 end
-  if (exclusive and exclusive ~= '') or tonumber(crashes or 0) >= MAX_CRASHES - 1 then return nil, 1 end
-  return table.concat({ asked.model, asked.width, asked.height, asked.num_inference_steps, asked.scheduler,
-    tostring(asked.guidance_scale > 1) }, ' '), asked.num_images_per_prompt
-end
-
-local function take(id)
-  local key, execution = job_key(id), id .. ':' .. ARGV[2]
+local function lease(id, batch_cost)
+  local key, execution = job_key(id), id .. ':' .. execution_id
   redis.call('ZADD', LEASES, time + LEASE_SECONDS, execution)
   -- RQ's own clean-up fails jobs whose score here has passed; the lease is ours to judge.
   redis.call('ZADD', STARTED, '+inf', execution)
   redis.call('HSET', HOLDERS, execution, worker)
-  redis.call('HSET', key, 'status', 'started', 'started_at', iso(time), 'claimed_at', string.format('%.6f', time),
-    'worker_name', worker)
+  redis.call('HSET', key, 'started_at', iso(time), 'claimed_at', string.format('%.6f', time),
+    'worker_name', worker, 'batch_cost', batch_cost)
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
   tell(id, 'running', attempts)
   notify(id, 'running', time)
   local waited = seconds_since(id, 'submitted_at', time)
   if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, waited) end
-  show_worker(worker, 'state', 'busy')
   local job = redis.call('HMGET', key, 'owner', 'traceparent', 'tracestate', 'data', 'parameters', 'exclusive')
   local seconds, too_long = time_limit(id)
-  return { id, ARGV[2], job[1] or '', job[2] or '', job[3] or '', tostring(attempts),
-    string.format('%.6f', waited), job[4], job[5], seconds, too_long, job[6] or '' }
+  return { id, execution_id, job[1] or '', job[2] or '', job[3] or '', tostring(attempts), string.format('%.6f', waited),
+    job[4], job[5], seconds, too_long, job[6] or '' }
 end
 
-local limits = cjson.decode(ARGV[3] or '{"images":1}')
-local id = next_queued()
-if not id then return {} end
-local kind, images = kind_of(id)
-local claims = { take(id) }
-if kind and limits.images > 1 then
-  for _, other in ipairs({ redis.call('LINDEX', QUEUE, 0) or nil, unpack(redis.call('ZRANGE', WAITING, 0, 64)) }) do
-    local its_kind, its_images = kind_of(other)
-    local deadline = tonumber(redis.call('HGET', job_key(other), 'deadline') or 0)
-    if its_kind == kind and images + its_images <= limits.images and time < deadline then
-      leave_line(other)
-      images = images + its_images
-      claims[#claims + 1] = take(other)
-    end
-  end
-  promote()
-end
+local leader = take_leader()
+if not leader then return {} end
+local ids = take_followers(leader)
+promote()
+show_worker(worker, 'state', 'busy')
+local batch_cost, claims = 0, {}
+for _, id in ipairs(ids) do batch_cost = batch_cost + tonumber(redis.call('HGET', job_key(id), 'cost') or 0) end
+for index, id in ipairs(ids) do claims[index] = lease(id, batch_cost) end
 return claims

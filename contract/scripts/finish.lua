@@ -2,12 +2,13 @@
 -- ARGV: `<job id>:<execution id>`, RQ status, then field and value of what else the job gets.
 -- Returns 1, or 0 where the lease is lost and nothing was changed.
 
--- The seconds that the job took a worker, and its cost, weigh in with those of the jobs before it.
+-- The seconds that the job took a worker, of a batch its share of them, and its cost weigh in with those of the jobs before
+-- it.
 local function measure_pace(id, time)
   local job = redis.call('HMGET', job_key(id), 'claimed_at', 'cost')
   local measured = redis.call('HMGET', PACE, 'seconds', 'cost')
   if not job[2] then return end
-  local seconds = (measured[1] or 0) * PACE_MEMORY + math.max(time - job[1], 0)
+  local seconds = (measured[1] or 0) * PACE_MEMORY + math.max(time - job[1], 0) * share_of_batch(id)
   local cost = (measured[2] or 0) * PACE_MEMORY + job[2]
   redis.call('HSET', PACE, 'seconds', string.format('%.6f', seconds), 'cost', string.format('%.3f', cost))
 end

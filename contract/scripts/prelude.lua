@@ -74,9 +74,17 @@ local function promote()
   redis.call('RPUSH', QUEUE, first[1])
 end
 
+-- Empty or none where the job is drawn by itself.
+local function batch_key_of(id)
+  local key = redis.call('HGET', job_key(id), 'batch_key')
+  return key and key ~= '' and key or nil
+end
+
 local function enter_line(id, owner, score)
+  local batch_key = batch_key_of(id)
   redis.call('ZADD', WAITING, score, id)
   redis.call('ZADD', LINE_PREFIX .. owner, score, id)
+  if batch_key then redis.call('ZADD', BATCH_PREFIX .. batch_key, score, id) end
   redis.call('SADD', OWNERS, owner)
   promote()
 end
@@ -85,7 +93,8 @@ end
 local function leave_line(id)
   redis.call('ZREM', WAITING, id)
   redis.call('LREM', QUEUE, 0, id)
-  local owner = owner_of(id)
+  local owner, batch_key = owner_of(id), batch_key_of(id)
+  if batch_key then redis.call('ZREM', BATCH_PREFIX .. batch_key, id) end
   -- Where a tool deleted the job's hash, nobody knows whose it was.
   for _, owner in ipairs(owner == '' and redis.call('SMEMBERS', OWNERS) or { owner }) do
     redis.call('ZREM', LINE_PREFIX .. owner, id)
@@ -97,20 +106,40 @@ local function virtual_time()
   return tonumber(redis.call('GET', VIRTUAL_TIME) or 0)
 end
 
--- Where jobs of an owner left the line without a turn, those behind them move up, as if they had never been there, but
--- into no turn that has passed. The caller promotes.
-local function move_up(owner)
-  local passed, line = virtual_time(), LINE_PREFIX .. owner
-  local previous, queued = passed, redis.call('ZRANGE', line, 0, -1, 'WITHSCORES')
+-- Where the turns of an owner that are over end: jobs that were claimed behind a leader had theirs ahead of time.
+local function turns_end(owner)
+  return math.max(virtual_time(), tonumber(redis.call('HGET', CLAIMED, owner) or 0))
+end
+
+-- A job of an owner left the line without a turn: those behind that score are to move up.
+local function leave_gap(owner, score)
+  score = math.min(score, tonumber(redis.call('HGET', GAPS, owner) or score))
+  redis.call('HSET', GAPS, owner, string.format('%.0f', score))
+end
+
+-- Moves the next jobs of an owner behind its gap up, as if those that left had never been there, but into no turn that has
+-- passed. Later ones keep their scores, and their order, until it is called again. The caller promotes.
+local function move_up(owner, most)
+  local gap, line, passed = redis.call('HGET', GAPS, owner), LINE_PREFIX .. owner, turns_end(owner)
+  if not gap then return end
+  local before = redis.call('ZREVRANGEBYSCORE', line, gap, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local previous = tonumber(before[2] or passed)
+  local queued = redis.call('ZRANGEBYSCORE', line, '(' .. gap, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
   for index = 1, #queued, 2 do
     local id, score = queued[index], tonumber(queued[index + 1])
-    local cost = redis.call('HGET', job_key(id), 'cost')
+    local cost, batch_key = redis.call('HGET', job_key(id), 'cost'), batch_key_of(id)
     previous = math.min(score, math.max(passed, previous) + (cost or 0))
     if cost and previous < score then
       redis.call('ZADD', line, previous, id)
       redis.call('ZADD', WAITING, 'XX', previous, id)
+      if batch_key then redis.call('ZADD', BATCH_PREFIX .. batch_key, previous, id) end
       redis.call('HSET', job_key(id), 'score', string.format('%.0f', previous))
     end
+  end
+  if #queued < 2 * most then
+    redis.call('HDEL', GAPS, owner)
+  else
+    redis.call('HSET', GAPS, owner, queued[#queued])
   end
 end
 
@@ -140,18 +169,44 @@ local function ready_workers(time)
   return count
 end
 
--- Of a running job: as its steps went so far; before the first one, as jobs of its cost went. Nil where nobody can tell.
+-- The part of the jobs that were claimed together that one of them is.
+local function share_of_batch(id)
+  local cost, of_all = unpack(redis.call('HMGET', job_key(id), 'cost', 'batch_cost'))
+  return cost and of_all and cost / of_all or 1
+end
+
+-- Of a running job: as its steps went so far; before the first one, as jobs of the cost of its batch went. Nil where nobody
+-- can tell.
 local function seconds_left(id, time)
-  local job = redis.call('HMGET', job_key(id), 'claimed_at', 'step', 'total', 'cost')
+  local job = redis.call('HMGET', job_key(id), 'claimed_at', 'step', 'total', 'cost', 'batch_cost')
   if not job[1] then return 0 end
   local gone, step, seconds_per_cost = math.max(time - tonumber(job[1]), 0), tonumber(job[2] or 0), pace()
   if step > 0 then return gone * (tonumber(job[3]) - step) / step end
-  return seconds_per_cost and math.max(tonumber(job[4]) * seconds_per_cost - gone, 0)
+  return seconds_per_cost and math.max(tonumber(job[5] or job[4]) * seconds_per_cost - gone, 0)
+end
+
+local function job_at(position)
+  local heads = redis.call('LLEN', QUEUE)
+  if position <= heads then return redis.call('LINDEX', QUEUE, position - 1) end
+  return redis.call('ZRANGE', WAITING, position - heads - 1, position - heads - 1)[1]
+end
+
+-- As if the jobs before this one cost what some of them do, from evenly spaced places.
+local function sampled_cost_until(id)
+  local cost, position = 0, queue_position(id)
+  local looked_at = math.min(position, SAMPLED_JOBS)
+  for index = 1, looked_at do
+    local other = job_at(math.floor(index * position / looked_at))
+    cost = cost + (other and redis.call('HGET', job_key(other), 'cost') or 0)
+  end
+  return cost * position / looked_at
 end
 
 -- The cost of every job whose turn comes before this one's, its own included. In an unbroken line of one owner two scores
--- differ by the cost of the jobs between them, so that two jobs of each owner are enough to look at.
+-- differ by the cost of the jobs between them, so that two jobs of each owner are enough to look at. What was claimed out of
+-- the middle of a line counts until those before it are claimed, too.
 local function cost_until(id, score)
+  if redis.call('SCARD', OWNERS) > OWNERS_LOOKED_AT then return sampled_cost_until(id) end
   local cost = 0
   for _, owner in ipairs(redis.call('SMEMBERS', OWNERS)) do
     local line = LINE_PREFIX .. owner
@@ -173,7 +228,8 @@ local function seconds_until_done(cost, time)
   if not seconds_per_cost or workers == 0 then return nil end
   local seconds = cost * seconds_per_cost
   for _, execution in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
-    seconds = seconds + seconds_left(job_of(execution), time)
+    local running = job_of(execution)
+    seconds = seconds + seconds_left(running, time) * share_of_batch(running)
   end
   return seconds / workers
 end
@@ -302,14 +358,22 @@ local function overdue(time, most)
   return ids
 end
 
+-- Out of the line without a turn; those behind it move up once the caller has them.
+local function drop_out(id, owner)
+  local score = redis.call('ZSCORE', LINE_PREFIX .. owner, id)
+  leave_line(id)
+  if score then leave_gap(owner, tonumber(score)) end
+end
+
 local function fail_overdue(ids, time)
   local owners = {}
   for _, id in ipairs(ids) do
-    leave_line(id)
+    local owner = owner_of(id)
+    drop_out(id, owner)
     fail(id, 'deadline_exceeded', too_late(id), time)
-    owners[owner_of(id)] = true
+    owners[owner] = true
   end
-  for owner in pairs(owners) do move_up(owner) end
+  for owner in pairs(owners) do move_up(owner, MOVES_AT_ONCE) end
   promote()
 end
 
@@ -319,7 +383,7 @@ local function cancel(ids, owner)
   for _, id in ipairs(ids) do
     local status = redis.call('HGET', job_key(id), 'status')
     if status == 'queued' then
-      leave_line(id)
+      drop_out(id, owner)
       end_job(id, 'canceled', time)
       left_line = true
     elseif status == 'started' then
@@ -327,7 +391,7 @@ local function cancel(ids, owner)
     end
   end
   if left_line then
-    move_up(owner)
+    move_up(owner, MOVES_AT_ONCE)
     promote()
   end
 end

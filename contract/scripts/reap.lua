@@ -51,7 +51,8 @@ local function settle(id)
     return 'failed'
   end
   redis.call('HSET', key, 'status', 'queued')
-  redis.call('HDEL', key, 'started_at', 'claimed_at', 'step', 'total', 'worker_name')
+  redis.call('HDEL', key, 'started_at', 'claimed_at', 'step', 'total', 'worker_name', 'batch_cost')
+  if crashes >= CRASHES_TO_BE_ALONE then redis.call('HDEL', key, 'batch_key') end
   tell(id, 'queued', '')
   enter_line(id, owner_of(id), redis.call('HGET', key, 'score'))
   return 'requeued'

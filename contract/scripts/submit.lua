@@ -84,11 +84,12 @@ end
 
 local function put_in_line(job)
   local last = redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')
-  local score = string.format('%.0f', math.max(virtual_time(), tonumber(last[2] or 0)) + job.cost)
+  local score = string.format('%.0f', math.max(turns_end(owner), tonumber(last[2] or 0)) + job.cost)
   redis.call('HSET', job_key(job.id), 'status', 'queued', 'origin', QUEUE_NAME, 'data', RQ_DATA, 'description', job.description,
     'owner', owner, 'traceparent', ask.traceparent or '', 'tracestate', ask.tracestate or '',
     'model', job.model, 'parameters', job.parameters, 'style', job.style or '', 'labels', ask.labels,
-    'grid_id', ask.grid and id or '', 'cost', job.cost, 'score', score, 'created_at', created, 'enqueued_at', created,
+    'grid_id', ask.grid and id or '', 'batch_key', job.batch_key, 'image_count', job.image_count,
+    'exclusive', ask.exclusive and '1' or '', 'cost', job.cost, 'score', score, 'created_at', created, 'enqueued_at', created,
     'submitted_at', string.format('%.6f', time),
     'timeout', ask.timeout_seconds, 'deadline', string.format('%.6f', deadline), 'deadline_at', iso(deadline),
     'deadline_seconds', ask.deadline_seconds, 'result_ttl', ask.retention_seconds, 'failure_ttl', ask.retention_seconds)

@@ -6,6 +6,7 @@ Knows the models and styles on offer; knows nothing of HTTP or Redis.
 import secrets
 from dataclasses import dataclass
 
+from contract.batching import batch_key
 from contract.job import AppliedStyle
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, JobRequest, highest_seed
@@ -14,9 +15,13 @@ from service.styles import StyleCatalog, apply_style
 
 @dataclass(frozen=True)
 class Completed:
-    """`style` is what was asked for before the style was applied; None without one."""
+    """`style` is what was asked for before the style was applied; None without one.
+
+    Jobs of one `batch_key` can be drawn together.
+    """
 
     parameters: GenerationParameters
+    batch_key: str
     style: AppliedStyle | None = None
 
 
@@ -33,11 +38,12 @@ class Completion:
         if request.embed_parameters is None:
             request = request.model_copy(update={"embed_parameters": self._embed_parameters})
         model = self._catalog.choose(request.model)
-        if request.style is None:
-            return Completed(model.complete(request, seed))
-        styled = apply_style(self._styles.choose(request.style), request, model)
-        asked = AppliedStyle(name=request.style, prompt=request.prompt, negative_prompt=request.negative_prompt)
-        return Completed(model.complete(styled, seed), asked)
+        asked = None
+        if request.style is not None:
+            asked = AppliedStyle(name=request.style, prompt=request.prompt, negative_prompt=request.negative_prompt)
+            request = apply_style(self._styles.choose(request.style), request, model)
+        parameters = model.complete(request, seed)
+        return Completed(parameters, batch_key(model, parameters), asked)
 
 
 def draw_seed(num_images_per_prompt: int) -> int:

@@ -173,8 +173,9 @@ class Submission:
         """What submit.lua takes; what is not in `jobs` is the same for all of them."""
         settings = self._settings
         return {
-            "jobs": [_job(completed) for completed in cells],
+            "jobs": [_job(completed, request.exclusive) for completed in cells],
             "owner": owner.name,
+            "exclusive": request.exclusive,
             "labels": json.dumps(request.labels),
             "timeout_seconds": settings.job_timeout_seconds,
             "deadline_seconds": request.deadline_seconds or settings.max_deadline_seconds,
@@ -192,13 +193,15 @@ class Submission:
         return {"webhook": request.webhook.model_dump_json(), "webhook_host": host}
 
 
-def _job(completed: Completed) -> dict[str, Any]:
+def _job(completed: Completed, exclusive: bool) -> dict[str, Any]:
     parameters, style = completed.parameters, completed.style
     return {
         "id": _new_id(),
         "style": style.model_dump_json() if style else "",
         "model": parameters.model,
         "parameters": parameters.model_dump_json(),
+        "batch_key": "" if exclusive else completed.batch_key,
+        "image_count": parameters.num_images_per_prompt,
         "cost": parameters.cost,
         "description": f"{parameters.model}: {parameters.prompt[:80]}",
     }

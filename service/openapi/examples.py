@@ -58,6 +58,8 @@ _QUEUED = Job(
     error=None,
     warnings=[],
     attempts=0,
+    exclusive=False,
+    batch_size=None,
     created_at=_POSTED,
     started_at=None,
     completed_at=None,
@@ -95,6 +97,7 @@ _SUCCEEDED = _RUNNING.model_copy(
                 signed_url=f"{_URL}?expires=1795168800&signature=ZIyZ0qMyWHdOaX1eBfeGLQ",
             )
         ],
+        "batch_size": 1,
         "completed_at": _POSTED + timedelta(seconds=5),
         "expires_at": _POSTED + timedelta(days=1, seconds=5),
         "timings": Timings(queued_seconds=1.0, denoise_seconds=3.2, decode_seconds=0.5, store_seconds=0.1),

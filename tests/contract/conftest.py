@@ -18,19 +18,23 @@ class Turns:
         self._arrived = 0
         self._executions = 0
 
-    def join(self, owners: str, cost: int = 1) -> list[str]:
+    def join(self, owners: str, cost: int = 1, batch_key: str = "") -> list[str]:
         """Submits one job for each letter, and returns their names."""
-        return [self._join(owner, cost) for owner in owners]
+        return [self._join(owner, cost, batch_key) for owner in owners]
 
-    def _join(self, owner: str, cost: int) -> str:
+    def _join(self, owner: str, cost: int, batch_key: str) -> str:
         self._arrived += 1
         name = f"{self._arrived:05}{owner}"
-        self.line.submit(name, owner=owner, cost=cost)
+        self.line.submit(name, owner=owner, cost=cost, batch_key=batch_key)
         return name
 
     def claim(self) -> str | None:
         self._executions += 1
         return self.line.claim(f"e{self._executions}")
+
+    def claim_batch(self, images: int) -> list[str]:
+        self._executions += 1
+        return self.line.claim_batch(images, f"e{self._executions}")
 
     def claim_all(self) -> list[str]:
         return list(iter(self.claim, None))

@@ -80,7 +80,7 @@ def test_a_worker_is_told_which_limit_comes_first(
     line: Line, timeout: int, deadline: int, seconds: int, sentence: str
 ) -> None:
     line.submit("a", timeout_seconds=timeout, deadline_seconds=deadline)
-    ((*_, may_run, too_late),) = line.run(scripts.CLAIM, "w", "e")
+    ((*_, may_run, too_late, _),) = line.run(scripts.CLAIM, "w", "e", '{"images": 1}')
     assert float(may_run) == pytest.approx(seconds, abs=1)
     assert too_late == sentence
 

@@ -144,3 +144,68 @@ def test_the_pace_is_that_of_the_jobs_that_were_done_the_last_ones_most(turns: T
         turns.end(other, status)
     name = turns.join("a", cost=100)[0]
     assert turns.eta(name) == pytest.approx(100 * (0.9 * 10 + 30) / (0.9 * 10 + 10), abs=2)
+
+
+def test_a_batch_is_measured_once_not_once_for_each_of_its_jobs(turns: Turns) -> None:
+    turns.ready("w")
+    turns.join("aaa", cost=10, batch_key="k")
+    turns.join("a", cost=30, batch_key="k")
+    claimed = turns.claim_batch(4)
+    for name in claimed:
+        turns.has_run(name, 12)
+        turns.end(name)
+    name = turns.join("a", cost=100)[0]
+    assert turns.eta(name) == pytest.approx(100 * 12 / 60, abs=0.5)
+
+
+def test_the_rest_of_a_batch_comes_once_before_what_is_behind_it(turns: Turns) -> None:
+    turns.ready("w")
+    turns.pace(seconds=10, cost=10)
+    turns.join("aaab", cost=10, batch_key="k")
+    claimed = turns.claim_batch(4)
+    behind = turns.join("c", cost=5)[0]
+    for name in claimed:
+        turns.has_run(name, 4)
+    # All of it is forty seconds of work, for each of its jobs: they end together.
+    assert [turns.eta(name) for name in claimed] == pytest.approx([36] * 4, abs=0.5)
+    assert turns.eta(behind) == pytest.approx(36 + 5, abs=0.5)
+    for name in claimed:
+        turns.has_run(name, 10, step=1, total=4)
+    assert [turns.eta(name) for name in claimed] == pytest.approx([30] * 4, abs=0.5)
+    assert turns.eta(behind) == pytest.approx(30 + 5, abs=0.5)
+
+
+def test_a_job_that_went_back_in_line_is_no_part_of_a_batch(turns: Turns) -> None:
+    turns.ready("w")
+    turns.pace(seconds=10, cost=10)
+    turns.join("aaaa", cost=10, batch_key="k")
+    first, *others = turns.claim_batch(4)
+    for name in (first, *others):
+        turns.give_back(name)
+    assert turns.claim() == first
+    turns.has_run(first, 0)
+    assert turns.eta(first) == pytest.approx(10, abs=0.5)
+
+
+def test_among_many_owners_the_work_before_a_job_is_taken_from_some_of_it(turns: Turns) -> None:
+    turns.ready("w")
+    turns.pace(seconds=1, cost=1)
+    owners = [chr(ord("a") + number) for number in range(26)]
+    for owner in owners * 3:
+        turns.join(owner, cost=4)
+    names = [name for owner in owners for name in turns.in_line(owner)]
+    assert turns.client.scard(keys.OWNERS) > keys.OWNERS_LOOKED_AT
+    for name in names:
+        job = turns.job(name)
+        assert job.queue_position is not None
+        assert job.eta_seconds == 4 * job.queue_position
+
+
+def test_among_many_owners_the_first_jobs_are_told_the_work_before_them_exactly(turns: Turns) -> None:
+    turns.ready("w")
+    turns.pace(seconds=1, cost=1)
+    names = [turns.join(chr(ord("a") + number), cost=number + 1)[0] for number in range(26)]
+    etas = [turns.eta(name) for name in names]
+    assert etas[: keys.SAMPLED_JOBS] == list(accumulate(range(1, keys.SAMPLED_JOBS + 1)))
+    # Of those behind them within a tenth, for costs that grow as evenly as these.
+    assert etas[keys.SAMPLED_JOBS :] == pytest.approx(list(accumulate(range(1, 27)))[keys.SAMPLED_JOBS :], rel=0.1)

@@ -1,5 +1,6 @@
 """The atomic moves, on a real Valkey, as the service and the worker make them."""
 
+import json
 import re
 import time
 from datetime import UTC, datetime
@@ -38,8 +39,15 @@ class Line:
         return job_from_record(job_id, self.run(scripts.FETCH, job_id, owner), str)
 
     def claim(self, execution_id: str = "e1", worker: str = "w") -> str | None:
-        claims = self.run(scripts.CLAIM, worker, execution_id)
-        return claims[0][0] if claims else None
+        """The head alone."""
+        return next(iter(self.claim_batch(1, execution_id, worker)), None)
+
+    def claim_batch(
+        self, images: int, execution_id: str = "e1", worker: str = "w", by_key: dict[str, int] | None = None
+    ) -> list[str]:
+        """The jobs that one pipeline call of so many images can draw."""
+        limits = json.dumps({"images": images, "by_key": by_key or {}})
+        return [claim[0] for claim in self.run(scripts.CLAIM, worker, execution_id, limits)]
 
     def cancel(self, job_id: str) -> Job:
         return job_from_record(job_id, self.run(scripts.CANCEL, job_id, OWNER), str)
@@ -321,7 +329,7 @@ def _sources() -> list[str]:
 
 def test_every_field_of_the_record_is_written_by_somebody() -> None:
     written = "".join(_sources()) + scripts.BEAT
-    by_the_worker = {"images", "timings", "warnings"}
+    by_the_worker = {"images", "timings", "warnings", "batch_size"}
     for field in set(FIELDS) - by_the_worker:
         kind, colon, _ = field.partition(":")
         assert f"'{kind}{colon}'" in written, field

@@ -164,3 +164,92 @@ def test_dear_jobs_far_ahead_keep_their_order(turns: Turns) -> None:
     dear = [turns.join(owner, 10**12 + extra)[0] for owner, extra in (("a", 2), ("b", 1), ("c", 0))]
     assert [turns.position(name) for name in dear] == [3, 2, 1]
     assert turns.claim_all() == dear[::-1]
+
+
+def test_an_owner_whose_jobs_are_drawn_together_gets_no_more_turns_for_it(turns: Turns) -> None:
+    turns.join("b" * 40)
+    drawn = {"a": 0, "b": 0}
+    for _ in range(4):
+        turns.join("a" * 8, batch_key="k")
+        while turns.in_line("a"):
+            for name in turns.claim_batch(8):
+                drawn[name[-1]] += 1
+    # The eight are drawn in one turn, ahead of their own; the owner's next ones come when those are over.
+    assert drawn["a"] == 32
+    assert 24 <= drawn["b"] <= 32
+
+
+def test_nor_by_having_an_empty_line_when_it_comes_back(turns: Turns) -> None:
+    turns.join("a" * 4, batch_key="k")
+    turns.join("bbbbbb")
+    assert len(turns.claim_batch(4)) == 4
+    turns.join("aa", batch_key="other")
+    assert turns.owners(8) == "bbbbbaba"
+
+
+def test_nor_by_canceling_what_was_left_in_line(turns: Turns) -> None:
+    turns.join("a", batch_key="k")
+    placeholder = turns.join("a")[0]
+    turns.join("aa", batch_key="k")
+    turns.join("aa")
+    turns.join("b" * 6)
+    assert len(turns.claim_batch(4)) == 3
+    turns.cancel(placeholder)
+    assert turns.owners(8) == "bbbbabab"
+
+
+def test_whoever_is_drawn_with_another_owners_job_keeps_the_turns_that_it_has_not_had(turns: Turns) -> None:
+    turns.join("aa", batch_key="k")
+    turns.join("b", cost=5)
+    turns.join("b", batch_key="k")
+    turns.join("c" * 8)
+    assert [name[-1] for name in turns.claim_batch(8)] == ["a", "a", "b"]
+    assert turns.owners(5) == "ccccb"
+    turns.join("bc")
+    assert turns.owners(6) == "cccbcc"
+
+
+def test_what_was_drawn_ahead_of_its_turn_is_forgotten_when_that_has_come(turns: Turns) -> None:
+    turns.join("a" * 4, batch_key="k")
+    turns.claim_batch(4)
+    assert turns.client.hgetall(keys.CLAIMED) == {"a": "4"}
+    turns.join("b" * 6)
+    turns.owners(6)
+    turns.join("a")
+    turns.owners(1)
+    assert not turns.client.exists(keys.CLAIMED)
+
+
+def test_a_long_line_moves_up_bit_by_bit_and_in_order(turns: Turns) -> None:
+    first, *names = turns.join("a" * 251, cost=10)
+    turns.join("b" * 251, cost=10)
+    turns.cancel(first)
+    scores = [int(turns.client.hget(f"rq:job:{name}", "score") or 0) for name in names]
+    assert scores[: keys.MOVES_AT_ONCE] == [10 * number for number in range(1, keys.MOVES_AT_ONCE + 1)]
+    assert scores[keys.MOVES_AT_ONCE :] == [10 * number for number in range(keys.MOVES_AT_ONCE + 2, 252)]
+    assert turns.client.hkeys(keys.GAPS) == ["a"]
+    for canceled in (names.pop(1), names.pop(-2)):
+        turns.cancel(canceled)
+    turns.line.run(scripts.OVERDUE)
+    scores = [int(turns.client.hget(f"rq:job:{name}", "score") or 0) for name in names]
+    assert scores == [10 * number for number in range(1, 249)]
+    assert not turns.client.exists(keys.GAPS)
+    assert turns.owners(496) == "ab" * 248
+
+
+def test_chores_move_the_lines_of_several_owners_up(turns: Turns) -> None:
+    for owner in "abc":
+        first, *_ = turns.join(owner * 302)
+        turns.cancel(first)
+    turns.line.run(scripts.OVERDUE)
+    assert not turns.client.exists(keys.GAPS)
+    assert turns.owners(9) == "abcabcabc"
+
+
+def test_a_line_that_was_taken_before_it_could_move_up_leaves_nothing(turns: Turns) -> None:
+    first, *_ = turns.join("a" * 120)
+    turns.cancel(first)
+    assert turns.client.exists(keys.GAPS)
+    turns.claim_all()
+    turns.line.run(scripts.OVERDUE)
+    assert not turns.client.exists(keys.GAPS)

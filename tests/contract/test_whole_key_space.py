@@ -19,9 +19,19 @@ _OWNERS = ("ann", "bob", "cid")
 _HOSTS = ("a.example", "b.example")
 _RECEIVERS = [f"{owner} {host}" for owner in _OWNERS for host in _HOSTS]
 _COUNTERS = {
-    *(keys.SEQUENCES, keys.VIRTUAL_TIME, keys.PACE, keys.REAPER, keys.WORKERS, keys.QUEUES, keys.STORED_BYTES),
+    *(
+        keys.SEQUENCES,
+        keys.VIRTUAL_TIME,
+        keys.CLAIMED,
+        keys.PACE,
+        keys.REAPER,
+        keys.WORKERS,
+        keys.QUEUES,
+        keys.STORED_BYTES,
+    ),
     keys.COUNTERS,
 }
+_BATCH_KEYS = ("pocket 64x64 2 DDIM", "pocket 64x64 2 DDIM guided", "")
 _READY = WorkerState(state="ready", pid=1).model_dump_json()
 
 
@@ -76,6 +86,7 @@ class Chance:
     def _submit(self) -> None:
         owner, name = self._random.choice(_OWNERS), f"{self._number:08}"
         changes: dict[str, Any] = {"owner": owner, "cost": self._random.choice([1, 5, 700, 53_687_091_200])}
+        changes |= self._batching()
         if self._random.random() < 0.3:
             changes |= {"idempotency_key": f"k{self._number}", "fingerprint": "f"}
             self._keys.append((f"k{self._number}", owner, name))
@@ -90,10 +101,14 @@ class Chance:
         if self._line.ask(name, **changes)[0] == "accepted":
             self.arrived.append((name, owner))
 
+    def _batching(self) -> dict[str, Any]:
+        key = self._random.choice(_BATCH_KEYS)
+        return {"batch_key": key, "exclusive": not key, "image_count": self._random.choice([1, 1, 2, 4])}
+
     def _submit_grid(self) -> None:
         owner, grid = self._random.choice(_OWNERS), f"g{self._number}"
         names = [f"{self._number:08}-{cell}" for cell in range(self._random.choice([1, 2, 5]))]
-        changes: dict[str, Any] = {"owner": owner, "cost": self._random.choice([1, 700])}
+        changes: dict[str, Any] = {"owner": owner, "cost": self._random.choice([1, 700]), **self._batching()}
         if self._random.random() < 0.5:
             changes |= {"requests_per_minute": 50, "owner_max_queued": 6, "max_queued": 12}
         kind, *_ = self._run(scripts.SUBMIT, grid_submission(grid, names, **changes))
@@ -133,12 +148,22 @@ class Chance:
             assert other == "other_request"
 
     def _claim(self) -> None:
-        ids = [f"e{self._number}-{i}" for i in range(self._random.choice([1, 1, 2, 3]))]
-        for claim in self._run(scripts.CLAIM, f"w{self._random.randrange(3)}", *ids):
-            job_id, execution_id, owner, _, _, *rest, seconds, too_late = claim
+        limit, other = self._random.choice([1, 2, 4, 8]), self._random.choice([1, 4])
+        limits = {"images": limit, "by_key": {_BATCH_KEYS[0]: other}}
+        claims = self._run(scripts.CLAIM, f"w{self._random.randrange(3)}", f"e{self._number}", json.dumps(limits))
+        jobs = [self._client.hgetall(keys.JOB_PREFIX + claim[0]) for claim in claims]
+        for claim, job in zip(claims, jobs, strict=True):
+            job_id, execution_id, owner, _, _, *rest, seconds, too_late, exclusive = claim
             assert all((job_id, execution_id, owner, *rest, too_late))
             assert float(seconds) >= 0
+            assert exclusive == job["exclusive"]
             self._executions.append(f"{job_id}:{execution_id}")
+        if len(jobs) > 1:
+            (key,) = {job.get("batch_key") for job in jobs}
+            assert key
+            assert sum(int(job["image_count"]) for job in jobs) <= (other if key == _BATCH_KEYS[0] else limit)
+            places = [(float(job["score"]), claim[0]) for claim, job in zip(claims, jobs, strict=True)]
+            assert places == sorted(places)
 
     def _execution(self) -> str:
         recent = self._executions[-4:] or ["none:e"]
@@ -240,9 +265,8 @@ class Chance:
                 self._client.zadd(keys.RECEIVERS, {receiver: 1})
 
     def end_all(self) -> None:
-        while claims := self._run(scripts.CLAIM, "w", f"z{self._number}"):
+        while self._line.claim_batch(4, f"z{self._number}"):
             self._number += 1
-            self._executions.append(f"{claims[0][0]}:{claims[0][1]}")
         for execution in self._client.zrange(keys.LEASES, 0, -1):
             assert self._run(scripts.FINISH, execution, "finished", "stored_bytes", 5) == 1
         for name in self._client.zrange(keys.EXPIRING, 0, -1):
@@ -290,6 +314,9 @@ def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:
         assert list(line) == sorted(name for name in by["queued"] if records[name]["owner"] == owner)
         assert all(float(records[name]["score"]) == score for name, score in line.items())
         assert len(set(line.values())) == len(line)
+    check_batches(client, {name: records[name] for name in by["queued"]})
+    for name in by["started"]:
+        assert int(records[name]["batch_cost"]) >= int(records[name]["cost"])
     leases = scored(client, keys.LEASES)
     assert {each.partition(":")[0] for each in leases} == by["started"]
     assert len(leases) == len(by["started"])
@@ -329,6 +356,18 @@ def check(client: redis.Redis, arrived: list[tuple[str, str]]) -> None:
     assert counted.get("jobs_submitted", 0) == len(arrived)
     assert counted.get("jobs_ended", 0) == len(arrived) - len(by["queued"]) - len(by["started"])
     assert counted.get("queue_wait_seconds", 0) >= len(by["started"])
+
+
+def check_batches(client: redis.Redis, queued: dict[str, dict[str, str]]) -> None:
+    """Every job in line that can share a pipeline call is in one set, at its place."""
+    expected: dict[str, dict[str, float]] = {}
+    for name, job in queued.items():
+        assert "batch_cost" not in job
+        if key := job.get("batch_key"):
+            assert int(job.get("crashes", 0)) < keys.CRASHES_TO_BE_ALONE
+            expected.setdefault(key, {})[name] = float(job["score"])
+    found = client.keys(keys.BATCH_PREFIX + "*")
+    assert {each.removeprefix(keys.BATCH_PREFIX): scored(client, each) for each in found} == expected
 
 
 def check_grids(client: redis.Redis, records: dict[str, dict[str, str]]) -> None:

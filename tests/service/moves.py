@@ -29,7 +29,7 @@ class Moves:
         self._client = client
 
     def claim(self) -> str:
-        job_id: str = self._claim(args=["w", "e"])[0][0]
+        job_id: str = self._claim(args=["w", "e", '{"images": 1}'])[0][0]
         return job_id
 
     def progress(self, job_id: str, step: int, total: int, client: redis.Redis | None = None) -> None:

@@ -55,7 +55,13 @@ def previews(client: redis.Redis) -> Iterator[Previews]:
 
 def submit(line: Line, job_id: str, prompt: str = "a fox", timeout: int = 60, **changes: Any) -> None:
     parameters = PARAMETERS.model_copy(update={"prompt": prompt} | changes)
-    line.submit(job_id, parameters=parameters.model_dump_json(), timeout_seconds=timeout)
+    line.submit(
+        job_id,
+        parameters=parameters.model_dump_json(),
+        batch_key="all alike",
+        image_count=parameters.num_images_per_prompt,
+        timeout_seconds=timeout,
+    )
 
 
 def reach(line: Line, job_id: str, status: JobStatus, seconds: float = 20) -> Job:
