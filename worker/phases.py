@@ -14,7 +14,7 @@ from PIL.Image import Image
 
 from contract.parameters import GenerationParameters
 from worker.pipeline import LoadedPipeline
-from worker.prompt_encoding import EncodedPrompt
+from worker.prompt_encoding import EncodedPrompt, prompt_arguments
 from worker.schedulers import build_scheduler
 
 PeekLatents = Callable[[], torch.Tensor]
@@ -36,7 +36,7 @@ def draw_latents(
     pipeline.scheduler = build_scheduler(parameters.scheduler, loaded.scheduler_config)
     takes = signature(pipeline.__call__).parameters
     arguments = {
-        **prompt.arguments(len(seeds)),
+        **prompt_arguments([prompt] * len(seeds)),
         "width": parameters.width,
         "height": parameters.height,
         "num_inference_steps": parameters.num_inference_steps,
@@ -47,6 +47,9 @@ def draw_latents(
     }
     # PixArt would draw the nearest of its own sizes and rewrite the prompt.
     arguments |= {name: False for name in ("use_resolution_binning", "clean_caption") if name in takes}
+    # Flux and PixArt take theirs to be on the device already.
+    device = loaded.setup.execution_device
+    arguments |= {name: each.to(device) for name, each in arguments.items() if isinstance(each, torch.Tensor)}
     try:
         latents: torch.Tensor = pipeline(**arguments).images
     finally:

@@ -3,7 +3,7 @@
 Knows diffusers' loading and its memory settings; knows nothing of jobs, or of which layout to choose.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from worker.device import is_out_of_memory
 from worker.footprint import NOT_LOADED
 from worker.image_filter import ImageFilter
 from worker.memory_plan import Layout
+from worker.prompt_cache import PromptCache
 from worker.schedulers import build_scheduler
 from worker.text_encoders import refuse_what_it_cannot
 
@@ -58,6 +59,8 @@ class LoadedPipeline:
     scheduler_config: dict[str, Any]
     image_filters: tuple[ImageFilter, ...] = ()
     """What judges its pictures before anybody sees them."""
+    prompts: PromptCache = field(default_factory=PromptCache)
+    """Of what this pipeline's text encoders made, laid out as they are."""
 
 
 def load_pipeline(model: Model, source: Path, setup: Setup) -> LoadedPipeline:

@@ -1,13 +1,14 @@
-"""What a pipeline is told of the prompts: the texts themselves, or embeddings where a text alone would not do.
+"""What a pipeline is told of the prompts: embeddings, made ahead and kept, so that one call can draw several prompts.
 
-Embeddings are made ahead where a prompt is longer than CLIP reads, where its words weigh, and where layers are skipped:
-diffusers would cut the first off and knows nothing of the second. Weights are compel's. Knows text encoders; knows
-nothing of latents, or of memory.
+An ordinary text is encoded by the pipeline itself. One that is longer than CLIP reads, weighs words or skips layers is
+not: diffusers would cut the first off and knows nothing of the second. Weights are compel's. A pipeline whose
+embeddings are not known here gets the texts. Knows text encoders; knows nothing of latents, or of memory.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,85 +21,173 @@ from contract.model import GuidanceKind
 from contract.parameters import GenerationParameters
 from contract.prompt_weights import Piece, pieces_of
 from worker.pipeline import LoadedPipeline
+from worker.prompt_cache import EncodedText
 from worker.prompt_chunks import Chunk, chunks_of
-from worker.text_encoders import TextEncoder, is_pooled, takes_embeddings, text_encoders
+from worker.text_encoders import TextEncoder, embedding_names, is_pooled, takes_embeddings, text_encoders
 
 _MOST_CHARACTERS = 300
 """Of a warning's words."""
+_NOTHING = Piece("", 1.0)
 
 
 @dataclass(frozen=True)
 class EncodedPrompt:
-    """The prompts of one image, by the pipeline's names for them; embeddings are batches of one on the CPU."""
+    """The prompts of one image, by the pipeline's names for them: either texts, or embeddings.
+
+    Embeddings are batches of one on the CPU, and shared: not to be written to.
+    """
 
     texts: Mapping[str, str]
     embeddings: Mapping[str, torch.Tensor] = field(default_factory=dict)
     warnings: list[JobWarning] = field(default_factory=list)
 
-    def arguments(self, images: int) -> dict[str, Any]:
-        """For a pipeline call of so many images."""
-        texts = {name: [text] * images for name, text in self.texts.items()}
-        return texts | {name: torch.cat([each] * images) for name, each in self.embeddings.items()}
+    @property
+    def shape(self) -> Hashable:
+        """Only prompts of equal shape may share a pipeline call.
+
+        Filled up to another's length, one would draw another picture. How a pipeline fills up texts is not known, so
+        that different ones have different shapes.
+        """
+        return (*self.texts.items(), *((name, tuple(each.shape)) for name, each in self.embeddings.items()))
+
+
+def prompt_arguments(prompts: Sequence[EncodedPrompt]) -> dict[str, Any]:
+    """For a pipeline call with one image for each of the prompts, at least one, all of equal shape."""
+    texts = {name: [prompt.texts[name] for prompt in prompts] for name in prompts[0].texts}
+    embeddings = {name: torch.cat([prompt.embeddings[name] for prompt in prompts]) for name in prompts[0].embeddings}
+    # PixArt's own default is "", and it refuses to be given both.
+    instead = {"negative_prompt": None} if "negative_prompt_embeds" in embeddings else {}
+    return {**texts, **embeddings, **instead}
 
 
 def encode_prompt(loaded: LoadedPipeline, parameters: GenerationParameters) -> EncodedPrompt:
-    """The texts as they are where the pipeline itself does with them what was asked for: the same bytes as ever."""
-    pipeline = loaded.pipeline
-    pieces = {"prompt": pieces_of(parameters.prompt, weighs=parameters.prompt_weighting)}
-    # Not an empty one: SDXL has embeddings of its own for none at all.
-    if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.negative_prompt:
-        pieces["negative_prompt"] = pieces_of(parameters.negative_prompt, weighs=parameters.prompt_weighting)
-    texts = {name: "".join(piece.text for piece in each) for name, each in pieces.items()}
-    encoders = text_encoders(pipeline)
-    if not takes_embeddings(pipeline):
-        return EncodedPrompt(texts, warnings=list(_truncations(texts, encoders)))
-    weighs = any(piece.weight != 1 for each in pieces.values() for piece in each)
-    is_long = any(encoder.count(text) > encoder.room for encoder in encoders for text in texts.values())
-    if not (weighs or is_long or parameters.clip_skip):
-        return EncodedPrompt(texts)
+    """Draws the same bytes as the texts would, where the pipeline can do by itself what was asked for.
+
+    A text that the cache holds costs no text encoder.
+    """
+    if not embedding_names(loaded.pipeline):
+        return _left_to_the_pipeline(loaded, parameters)
+    read = _CachedReader(loaded)
     try:
-        return EncodedPrompt({}, _embeddings(loaded, pieces, parameters))
+        return _encoded(loaded.pipeline, parameters, read)
     finally:
-        pipeline.maybe_free_model_hooks()
+        if read.has_encoded:
+            loaded.pipeline.maybe_free_model_hooks()
 
 
-def _truncations(texts: Mapping[str, str], encoders: Sequence[TextEncoder]) -> Iterator[JobWarning]:
-    for name, text in texts.items():
-        # What one encoder does not read, another may: Flux's CLIP sees the beginning, its T5 the whole.
-        unread = min((encoder.unread(text) for encoder in encoders), key=len, default="")
-        if unread:
-            words = unread if len(unread) <= _MOST_CHARACTERS else f"{unread[:_MOST_CHARACTERS]}…"
-            yield JobWarning(code="prompt_truncated", detail=f"The model does not read the end of `{name}`: {words}")
+def _left_to_the_pipeline(loaded: LoadedPipeline, parameters: GenerationParameters) -> EncodedPrompt:
+    texts = {"prompt": parameters.prompt}
+    # Not an empty one: some pipelines have embeddings of their own for none at all, and some are not guided without.
+    if loaded.model.guidance is GuidanceKind.CLASSIFIER_FREE and parameters.negative_prompt:
+        texts["negative_prompt"] = parameters.negative_prompt
+    encoders = text_encoders(loaded.pipeline)
+    return EncodedPrompt(texts, warnings=_truncations({name: _unread(text, encoders) for name, text in texts.items()}))
+
+
+class _CachedReader:
+    """Texts, one by one, through the cache of their pipeline."""
+
+    def __init__(self, loaded: LoadedPipeline) -> None:
+        self._loaded = loaded
+        self.has_encoded = False
+
+    def __call__(self, pieces: Sequence[Piece], skip: int) -> EncodedText:
+        # A digest: the cache holds no prompts, and its bound holds however long they are.
+        key = sha256(repr((tuple(pieces), skip)).encode()).digest()
+        text = self._loaded.prompts.get(key)
+        if text is None:
+            self.has_encoded = True
+            text = _encode(self._loaded, pieces, skip)
+            self._loaded.prompts.put(key, text)
+        return text
+
+
+def _encoded(pipeline: Any, parameters: GenerationParameters, read: _CachedReader) -> EncodedPrompt:
+    """The prompt and, where the pipeline is guided, the negative prompt, as long as each other."""
+    skip = parameters.clip_skip
+    prompt = read(pieces_of(parameters.prompt, weighs=parameters.prompt_weighting), skip)
+    if not _is_guided(pipeline, parameters.guidance_scale):
+        return EncodedPrompt({}, prompt.embeddings, _truncations({"prompt": prompt.unread}))
+    if not parameters.negative_prompt and pipeline.config.get("force_zeros_for_empty_prompt", False):
+        # SDXL's own for none at all; told of none, it would make them for every image of the call.
+        negative = EncodedText({name: torch.zeros_like(each) for name, each in prompt.embeddings.items()})
+    else:
+        # As diffusers has it, no layer of these is skipped.
+        negative = read(pieces_of(parameters.negative_prompt, weighs=parameters.prompt_weighting), 0)
+    length = max(prompt.tokens, negative.tokens)
+    embeddings = _filled_up(prompt, length, partial(read, [_NOTHING], skip))
+    negatives = _filled_up(negative, length, partial(read, [_NOTHING], 0))
+    return EncodedPrompt(
+        {},
+        {**embeddings, **{f"negative_{name}": each for name, each in negatives.items()}},
+        _truncations({"prompt": prompt.unread, "negative_prompt": negative.unread}),
+    )
+
+
+def _is_guided(pipeline: Any, guidance_scale: float) -> bool:
+    """As the pipeline itself decides: not where it takes the scale as an input of its network."""
+    is_embedded = hasattr(pipeline, "unet") and pipeline.unet.config.time_cond_proj_dim is not None
+    return "negative_prompt_embeds" in embedding_names(pipeline) and guidance_scale > 1 and not is_embedded
+
+
+def _filled_up(text: EncodedText, length: int, read_nothing: Callable[[], EncodedText]) -> Mapping[str, torch.Tensor]:
+    """To so many tokens, with encodings of nothing: one for each chunk that is missing."""
+    if text.tokens == length:
+        return text.embeddings
+    nothing = read_nothing()
+    chunks = (length - text.tokens) // nothing.tokens
+    filled = torch.cat([text.embeddings["prompt_embeds"], *[nothing.embeddings["prompt_embeds"]] * chunks], dim=1)
+    return {**text.embeddings, "prompt_embeds": filled}
+
+
+def _truncations(unread: Mapping[str, str]) -> list[JobWarning]:
+    return [
+        JobWarning(code="prompt_truncated", detail=f"The model does not read the end of `{name}`: {words}")
+        for name, words in unread.items()
+        if words
+    ]
+
+
+def _unread(text: str, encoders: Sequence[TextEncoder]) -> str:
+    """The end of a text that no encoder reads, shortened."""
+    # What one encoder does not read, another may: Flux's CLIP sees the beginning, its T5 the whole.
+    words = min((encoder.unread(text) for encoder in encoders), key=len, default="")
+    return words if len(words) <= _MOST_CHARACTERS else f"{words[:_MOST_CHARACTERS]}…"
 
 
 @torch.no_grad()
-def _embeddings(
-    loaded: LoadedPipeline, pieces: Mapping[str, Sequence[Piece]], parameters: GenerationParameters
+def _encode(loaded: LoadedPipeline, pieces: Sequence[Piece], skip: int) -> EncodedText:
+    encoders = text_encoders(loaded.pipeline)
+    text = "".join(piece.text for piece in pieces)
+    if takes_embeddings(loaded.pipeline):
+        is_long = any(encoder.count(text) > encoder.room for encoder in encoders)
+        if is_long or skip or any(piece.weight != 1 for piece in pieces):
+            return EncodedText(_read_in_chunks(loaded, encoders, pieces, skip))
+    return EncodedText(_read_by_the_pipeline(loaded, text), _unread(text, encoders))
+
+
+def _read_by_the_pipeline(loaded: LoadedPipeline, text: str) -> dict[str, torch.Tensor]:
+    pipeline, names = loaded.pipeline, embedding_names(loaded.pipeline)
+    options: dict[str, Any] = {"prompt": text, "device": loaded.setup.execution_device, "num_images_per_prompt": 1}
+    if "negative_prompt_embeds" in names:
+        options["do_classifier_free_guidance"] = False  # a negative prompt is a text of its own here
+    returned = zip(names, pipeline.encode_prompt(**options), strict=False)  # Flux's adds what it can make again
+    return {name: each.cpu() for name, each in returned if not name.startswith("negative_")}
+
+
+def _read_in_chunks(
+    loaded: LoadedPipeline, encoders: Sequence[TextEncoder], pieces: Sequence[Piece], skip: int
 ) -> dict[str, torch.Tensor]:
-    """Of the prompt and, where the pipeline needs it, of the negative prompt, as long as each other."""
-    pipeline, pooled = loaded.pipeline, is_pooled(loaded.pipeline)
-    encoders = text_encoders(pipeline)
-    names = ["prompt", *(["negative_prompt"] if _needs_negative(pipeline, pieces, parameters) else [])]
-    room = min(encoder.room for encoder in encoders)
-    chunks = {name: chunks_of(pieces.get(name, []), partial(_count, encoders), room) for name in names}
-    length = max(map(len, chunks.values()))
-    parts: dict[str, list[torch.Tensor]] = {}
+    pooled = is_pooled(loaded.pipeline)
+    chunks = chunks_of(pieces, partial(_count, encoders), min(encoder.room for encoder in encoders))
+    parts: list[torch.Tensor] = []
+    embeddings: dict[str, torch.Tensor] = {}
     for encoder in encoders:
-        for name in names:
-            skip = parameters.clip_skip if name == "prompt" else 0  # as diffusers has it
-            reader = _Reader(encoder, loaded.setup.execution_device, skip, pooled)
-            padded = chunks[name] + [[]] * (length - len(chunks[name]))
-            parts.setdefault(f"{name}_embeds", []).append(torch.cat([reader.read(chunk) for chunk in padded], dim=1))
-            if pooled and isinstance(encoder.network, CLIPTextModelWithProjection):
-                parts[name.replace("prompt", "pooled_prompt") + "_embeds"] = [reader.read_pooled(chunks[name][0])]
-    return {name: torch.cat(each, dim=-1).cpu() for name, each in parts.items()}
-
-
-def _needs_negative(pipeline: Any, pieces: Mapping[str, Sequence[Piece]], parameters: GenerationParameters) -> bool:
-    """Whether the pipeline is guided, and makes none that fit by itself, as SDXL does for an empty one."""
-    if parameters.guidance_scale <= 1 or pipeline.unet.config.time_cond_proj_dim is not None:
-        return False
-    return "negative_prompt" in pieces or not pipeline.config.get("force_zeros_for_empty_prompt", False)
+        reader = _Reader(encoder, loaded.setup.execution_device, skip, pooled)
+        parts.append(torch.cat([reader.read(chunk) for chunk in chunks], dim=1))
+        if pooled and isinstance(encoder.network, CLIPTextModelWithProjection):
+            embeddings["pooled_prompt_embeds"] = reader.read_pooled(chunks[0]).cpu()
+    return {"prompt_embeds": torch.cat(parts, dim=-1).cpu(), **embeddings}
 
 
 def _count(encoders: Sequence[TextEncoder], text: str) -> int:

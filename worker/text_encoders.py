@@ -6,12 +6,26 @@ Knows the names that diffusers gives a pipeline's parts; knows nothing of reques
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from typing import Any
 
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from contract.model import Model
+
+# What a pipeline's `encode_prompt` returns.
+_OF_STABLE_DIFFUSION = ("prompt_embeds", "negative_prompt_embeds")
+_OF_SDXL = (*_OF_STABLE_DIFFUSION, "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+_OF_OTHERS = {
+    "PixArtSigmaPipeline": (
+        "prompt_embeds",
+        "prompt_attention_mask",
+        "negative_prompt_embeds",
+        "negative_prompt_attention_mask",
+    ),
+    "FluxPipeline": ("prompt_embeds", "pooled_prompt_embeds"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ class TextEncoder:
 
 def text_encoders(pipeline: Any) -> list[TextEncoder]:
     """In the order of their names in the pipeline."""
-    takes: Any = signature(pipeline.__call__).parameters
+    takes = _call_parameters(pipeline.__class__)
     longest = takes["max_sequence_length"].default if "max_sequence_length" in takes else None
     return [
         TextEncoder(network, tokenizer, _limit(network, tokenizer, longest))
@@ -68,9 +82,16 @@ def takes_embeddings(pipeline: Any) -> bool:
     return hasattr(pipeline, "unet") and bool(found) and all(encoder.is_clip for encoder in found)
 
 
+def embedding_names(pipeline: Any) -> tuple[str, ...]:
+    """What its `encode_prompt` returns first, in order, by the names that its call takes; empty where not known."""
+    if takes_embeddings(pipeline):
+        return _OF_SDXL if is_pooled(pipeline) else _OF_STABLE_DIFFUSION
+    return _OF_OTHERS.get(type(pipeline).__name__, ())
+
+
 def is_pooled(pipeline: Any) -> bool:
     """Whether it is of SDXL's kind: takes a second embedding of the whole prompt, and never an encoder's last layer."""
-    return "pooled_prompt_embeds" in signature(pipeline.__call__).parameters
+    return "pooled_prompt_embeds" in _call_parameters(pipeline.__class__)
 
 
 def deepest_clip_skip(pipeline: Any) -> int:
@@ -88,6 +109,11 @@ def refuse_what_it_cannot(model: Model, pipeline: Any) -> None:
     deepest = deepest_clip_skip(pipeline)
     if model.limits.clip_skip > deepest:
         raise ValueError(f"limits.clip_skip must be at most {deepest}, by the layers of its text encoders")
+
+
+@cache  # asked for every prompt, and slow
+def _call_parameters(pipeline_class: Any) -> Any:
+    return signature(pipeline_class.__call__).parameters
 
 
 def _pairs(pipeline: Any) -> Iterator[tuple[Any, Any]]:

@@ -1,7 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from diffusers import PixArtSigmaPipeline
 
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationRequest
@@ -9,6 +12,7 @@ from tests.random_models import write_model
 from tests.worker.drawing import CARD, CATALOG, CPU, denoiser, ignore, parameters
 from tests.worker.test_kinds import IDS, local
 from worker.drawing import Drawing
+from worker.memory_plan import Layout
 from worker.phases import best_tile, draw_latents
 from worker.prompt_encoding import encode_prompt
 
@@ -52,3 +56,27 @@ def test_after_each_step_the_latents_of_the_first_image_can_be_seen(tmp_path: Pa
     assert first.shape == last.shape == latents[0].shape
     assert torch.equal(last, latents[0])
     assert not torch.equal(first, last)
+
+
+class _Seen(Exception):
+    """With what a pipeline was called."""
+
+
+class _Camera(PixArtSigmaPipeline):
+    def __call__(self, **arguments: Any) -> None:
+        raise _Seen(arguments)
+
+
+def test_embeddings_are_brought_to_where_the_pipeline_computes_which_not_every_one_does_itself(tmp_path: Path) -> None:
+    model = local("pixart-sigma", write_model(tmp_path / "model", "pixart-sigma", "tiny", "random"), variant=None)
+    planned = denoiser(tmp_path, CPU, ModelCatalog([model])).planned(model)
+    request = model.complete(GenerationRequest(prompt="a fox", width=64, height=64), seed=1)
+    loaded = planned.pipeline(planned.plan(planned.demand(request)))
+    prompt = encode_prompt(loaded, request)
+    elsewhere = replace(loaded.setup, layout=Layout.ON_DEVICE, device="meta")
+    camera = replace(loaded, setup=elsewhere, pipeline=_Camera(**loaded.pipeline.components))
+    with pytest.raises(_Seen) as seen:
+        draw_latents(camera, request, prompt, [1], ignore)
+    tensors = {name: each for name, each in seen.value.args[0].items() if isinstance(each, torch.Tensor)}
+    assert tensors.keys() == prompt.embeddings.keys()
+    assert {each.device.type for each in tensors.values()} == {"meta"}

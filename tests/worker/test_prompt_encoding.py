@@ -1,6 +1,13 @@
-"""Long and weighted prompts and skipped layers, with random weights in every kind's configuration and with the bundled
-model; what is expected is drawn by diffusers' own pipelines, and compel's."""
+"""Prompts as embeddings: ordinary, long and weighted ones, skipped layers, several in a call, kept for the next one.
 
+With random weights in every kind's configuration and with the bundled model; what is expected is drawn by diffusers'
+own pipelines, and compel's.
+"""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from compel import CompelForSD, CompelForSDXL
+from diffusers import PixArtSigmaPipeline
 
 from contract.errors import CatalogError
 from contract.model import GuidanceKind, Model
@@ -23,11 +31,13 @@ from worker import drawing
 from worker.batch import Drawn
 from worker.denoise import Denoiser
 from worker.drawing import Drawing
-from worker.pipeline import LoadedPipeline
+from worker.phases import draw_latents
+from worker.pipeline import LoadedPipeline, load_pipeline
 from worker.planned_model import PlannedModel
-from worker.prompt_encoding import EncodedPrompt, encode_prompt
+from worker.prompt_cache import PromptCache
+from worker.prompt_encoding import EncodedPrompt, encode_prompt, prompt_arguments
 from worker.schedulers import build_scheduler
-from worker.text_encoders import deepest_clip_skip, takes_embeddings
+from worker.text_encoders import deepest_clip_skip, takes_embeddings, text_encoders
 
 SMALL = {"width": 64, "height": 64, "num_inference_steps": 2}
 LONG = "a red fox on a blue background, " * 10
@@ -52,12 +62,30 @@ class Studio:
     def planned(self) -> PlannedModel:
         return self.draw_with.planned(self.model)
 
-    def loaded(self) -> LoadedPipeline:
-        self.planned.ladder = (Rung.ON_DEVICE,)
+    def loaded(self, rung: Rung = Rung.ON_DEVICE) -> LoadedPipeline:
+        self.planned.ladder = (rung,)
         return self.planned.pipeline(self.planned.plan(self.planned.default_demand()))
 
     def encode(self, prompt: str, **asked: Any) -> EncodedPrompt:
         return encode_prompt(self.loaded(), self.request(prompt, **asked))
+
+    def latents(self, *prompts: EncodedPrompt, seed: int = 0, **options: Any) -> torch.Tensor:
+        """Of one call, from embeddings; seeds count up from the first one's."""
+        return self._call(range(seed, seed + len(prompts)), **prompt_arguments(prompts), **options)
+
+    def from_text(self, request: GenerationParameters) -> torch.Tensor:
+        """Of diffusers' own call."""
+        negative = {"negative_prompt": request.negative_prompt} if request.negative_prompt else {}
+        return self._call([0], prompt=request.prompt, guidance_scale=request.guidance_scale, **negative)
+
+    def _call(self, seeds: Sequence[int], **arguments: Any) -> torch.Tensor:
+        loaded, defaults = self.loaded(), self.model.defaults
+        loaded.pipeline.scheduler = build_scheduler(defaults.scheduler, loaded.scheduler_config)
+        own = {"use_resolution_binning": False, "clean_caption": False} if self.model.id == "pixart-sigma" else {}
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        options = {"guidance_scale": defaults.guidance_scale, **SMALL, **own, **arguments}
+        latents: torch.Tensor = loaded.pipeline(generator=generators, output_type="latent", **options).images
+        return latents
 
     def by_pipeline(self, **arguments: Any) -> np.ndarray:
         """The picture that diffusers' own call draws at the model's defaults."""
@@ -122,13 +150,93 @@ def test_a_model_that_promises_more_is_not_loaded(
         Studio(model, tmp_path).loaded()
 
 
-@each_of_clip
-def test_what_the_pipeline_can_do_itself_is_left_to_it(studio: Studio) -> None:
+@pytest.mark.parametrize("model_id", [*CLIP, *LIKE_THEM, *OTHERS])
+def test_an_ordinary_prompt_is_drawn_to_the_byte_as_the_pipeline_draws_its_text(studio: Studio) -> None:
+    asked: list[dict[str, Any]] = [{}, {"guidance_scale": 1.0}]
+    if studio.model.guidance is GuidanceKind.CLASSIFIER_FREE:
+        asked += [{"negative_prompt": "a cat"}, {"negative_prompt": "a cat", "guidance_scale": 1.0}]
     room = 30 if studio.model.id == "pocket" else 75
-    for prompt in ("a fox", " ".join(["fox"] * room)):
-        assert studio.encode(prompt) == EncodedPrompt({"prompt": prompt})
-        assert difference_of(studio.draw(prompt), studio.by_pipeline(prompt=prompt)) <= 1
-    assert studio.encode(" ".join(["fox"] * (room + 1))).embeddings
+    for prompt in ("A fox ", " ".join(["fox"] * room)):
+        for options in asked:
+            request = studio.request(prompt, **options)
+            encoded = studio.encode(prompt, **options)
+            assert not encoded.texts
+            assert torch.equal(
+                studio.latents(encoded, guidance_scale=request.guidance_scale), studio.from_text(request)
+            )
+
+
+@each_of_clip
+def test_a_prompt_that_is_one_word_longer_is_read_in_two_chunks(studio: Studio) -> None:
+    room = 30 if studio.model.id == "pocket" else 75
+    one, two = (studio.encode(" ".join(["fox"] * words)).embeddings["prompt_embeds"] for words in (room, room + 1))
+    assert two.shape[1] == 2 * one.shape[1]
+
+
+def batch(studio: Studio) -> list[GenerationParameters]:
+    """Requests that differ in all that a prompt can, where the model takes it; some may share a call."""
+    prompts = ["a fox", "two dogs in the snow", LONG + "cat", LONG + "a dog on a hill"]
+    asked = [{"prompt": prompt} for prompt in prompts]
+    if studio.model.guidance is GuidanceKind.CLASSIFIER_FREE:
+        asked += [
+            {"prompt": prompt, "negative_prompt": negative} for prompt in prompts for negative in ("blue", "dark sky")
+        ]
+        asked += [{"prompt": "a fox", "negative_prompt": LONG + "cat"}]
+    if studio.model.prompt_weighting:
+        asked += [{"prompt": "a (red:1.4) fox", "prompt_weighting": True}, {"prompt": "a fox", "clip_skip": 1}]
+    return [studio.request(**each) for each in asked]
+
+
+@pytest.mark.parametrize("model_id", [*CLIP, "sdxl-turbo", *OTHERS])
+def test_in_a_call_of_different_prompts_each_is_drawn_as_if_alone(studio: Studio) -> None:
+    prompts = [encode_prompt(studio.loaded(), request) for request in batch(studio)]
+    shapes = {prompt.shape: [each for each in prompts if each.shape == prompt.shape] for prompt in prompts}
+    # A short one, and one that is read in chunks; PixArt and Flux read everything at once.
+    assert len(shapes) == (1 if studio.model.id in OTHERS else 2)
+    for together in shapes.values():
+        drawn = studio.latents(*together)
+        alone = torch.cat([studio.latents(prompt, seed=seed) for seed, prompt in enumerate(together)])
+        scale = float(alone.abs().max())
+        assert float((drawn - alone).abs().max()) < 1e-4 * scale
+        # Its prompt is what makes a row what it is, by far more than that.
+        swapped = torch.cat([studio.latents(prompt, seed=seed) for seed, prompt in enumerate(reversed(together))])
+        assert len(together) == 1 or float((drawn - swapped).abs().max()) > 1e-3 * scale
+
+
+def test_a_model_that_takes_its_guidance_as_an_input_needs_no_negative_embeddings(studios: dict[str, Studio]) -> None:
+    assert studios["lcm"].model.defaults.guidance_scale > 1
+    assert studios["lcm"].encode("a fox").embeddings.keys() == {"prompt_embeds"}
+
+
+@pytest.mark.parametrize("model_id", ["pocket", "sdxl", "pixart-sigma"])
+def test_what_is_guided_and_what_is_not_have_no_call_in_common(studio: Studio) -> None:
+    guided, unguided = studio.encode("a fox"), studio.encode("a fox", guidance_scale=1.0)
+    assert guided.shape != unguided.shape
+    assert not any(name.startswith("negative") for name in unguided.embeddings)
+    assert studio.encode("a fox", negative_prompt="a cat").shape == guided.shape
+
+
+class _Unknown(PixArtSigmaPipeline):
+    """Of a class whose embeddings are not known."""
+
+
+def test_an_unknown_pipeline_gets_the_texts_and_only_the_same_ones_share_a_call(studios: dict[str, Studio]) -> None:
+    studio = studios["pixart-sigma"]
+    known = studio.loaded()
+    pipeline = _Unknown(**known.pipeline.components)
+    pipeline.set_progress_bar_config(disable=True)
+    unknown = replace(known, pipeline=pipeline)
+    requests = [studio.request("a fox", negative_prompt="a cat"), studio.request("a fox"), studio.request("a dog")]
+    fox_no_cat, fox, dog = (encode_prompt(unknown, request) for request in requests)
+    assert fox_no_cat == EncodedPrompt({"prompt": "a fox", "negative_prompt": "a cat"})
+    assert len({fox_no_cat.shape, fox.shape, dog.shape}) == 3
+    assert fox.shape == encode_prompt(unknown, requests[1]).shape
+    assert prompt_arguments([fox, fox]) == {"prompt": ["a fox", "a fox"]}
+    for request, prompt in zip(requests, (fox_no_cat, fox, dog), strict=True):
+        expected = draw_latents(known, request, encode_prompt(known, request), [0], ignore)
+        assert torch.equal(draw_latents(unknown, request, prompt, [0], ignore)[0], expected[0])
+    long = studio.request(" ".join(["ox"] * 120) + " cat dog")
+    assert encode_prompt(unknown, long).warnings == encode_prompt(known, long).warnings != []
 
 
 def difference_of(drawn: Drawn, expected: np.ndarray) -> int:
@@ -174,13 +282,11 @@ def test_a_long_negative_prompt_counts_to_its_end_and_needs_no_long_prompt(studi
 
 def test_sdxl_keeps_its_own_embeddings_for_no_negative_prompt_at_all(studios: dict[str, Studio]) -> None:
     none = studios["sdxl"].encode(LONG)
-    assert set(none.embeddings) == {"prompt_embeds", "pooled_prompt_embeds"}
-    width = none.embeddings["prompt_embeds"].shape[-1]
-    zeros = {
-        "negative_prompt_embeds": torch.zeros(1, 2 * 77, width),
-        "negative_pooled_prompt_embeds": torch.zeros_like(none.embeddings["pooled_prompt_embeds"]),
-    }
-    expected = studios["sdxl"].by_pipeline(**none.embeddings, **zeros)
+    assert none.embeddings["prompt_embeds"].shape[1] == 2 * 77
+    # Handed no negative ones, the pipeline makes its own.
+    expected = studios["sdxl"].by_pipeline(
+        prompt_embeds=none.embeddings["prompt_embeds"], pooled_prompt_embeds=none.embeddings["pooled_prompt_embeds"]
+    )
     assert difference_of(studios["sdxl"].draw(LONG), expected) <= 1
 
 
@@ -230,6 +336,12 @@ def test_a_layer_is_skipped_where_diffusers_cannot(studio: Studio) -> None:
     if "negative_prompt_embeds" in embeddings:  # of which diffusers skips none
         nothing = pipeline.tokenizer("", padding="max_length", max_length=limit, return_tensors="pt").input_ids
         assert torch.equal(embeddings["negative_prompt_embeds"], encoder(nothing).last_hidden_state)
+        # What the prompt is filled up with is encoded as the prompt is.
+        filled_up = studio.encode("a fox", clip_skip=1, negative_prompt=LONG).embeddings["prompt_embeds"]
+        with torch.no_grad():
+            filler = encoder.final_layer_norm(encoder(nothing, output_hidden_states=True).hidden_states[-2])
+        assert torch.equal(filled_up[:, :limit], expected)
+        assert torch.equal(filled_up[:, limit : 2 * limit], filler)
     assert difference(studio.draw("a fox", clip_skip=1), studio.draw("a fox")) > 1
 
 
@@ -282,7 +394,7 @@ def test_memory_that_runs_out_while_the_prompt_is_encoded_is_met_like_any_other(
 ) -> None:
     draw = denoiser(tmp_path)
     parameters = CATALOG.default.complete(GenerationRequest(prompt=LONG, num_images_per_prompt=2, **SMALL), seed=1)
-    expected = draw(parameters, ignore)
+    expected = denoiser(tmp_path)(parameters, ignore)
     with failing(monkeypatch, "encode_prompt", 5, calls=1) as calls:
         drawn = draw(parameters, ignore)
     assert len(calls) == 2
@@ -295,12 +407,18 @@ def test_the_text_encoder_goes_off_the_device_after_it_and_after_a_failure(
     studio = studios["pocket"]
     freed: list[int] = []
     monkeypatch.setattr(studio.loaded().pipeline, "maybe_free_model_hooks", lambda: freed.append(1))
-    studio.encode("a fox", clip_skip=1)
-    assert len(freed) == 1
-    monkeypatch.setattr(studio.loaded().pipeline.text_encoder, "forward", _raise(RuntimeError("odd")))
-    with pytest.raises(RuntimeError, match="odd"):
-        studio.encode("a fox", clip_skip=1)
-    assert len(freed) == 2
+    for asked in ({}, {"clip_skip": 1}):
+        freed.clear()
+        studio.encode(f"freed after {asked}", negative_prompt=f"freed {asked}", **asked)
+        assert freed == [1]
+        studio.encode(f"freed after {asked}", **asked)
+        assert freed == [1]
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.loaded().pipeline.text_encoder, "forward", _raise(RuntimeError("odd")))
+        with pytest.raises(RuntimeError, match="odd"):
+            studio.encode("not read before", clip_skip=1)
+    assert freed == [1, 1]
+    assert studio.encode("not read before", clip_skip=1).embeddings
 
 
 @pytest.mark.parametrize("model_id", OTHERS)
@@ -316,3 +434,102 @@ def test_what_another_text_encoder_does_not_read_is_told_word_by_word(studio: St
 def test_of_a_negative_prompt_too_and_not_without_end(studios: dict[str, Studio]) -> None:
     (warning,) = studios["pixart-sigma"].draw("a fox", negative_prompt="x" * 298 + " " + "y" * 600).warnings
     assert warning.detail == "The model does not read the end of `negative_prompt`: " + "y" * 300 + "…"
+
+
+@contextmanager
+def counting(studio: Studio, rung: Rung = Rung.ON_DEVICE) -> Iterator[list[str]]:
+    """Yields the text encoders of the pipeline on that rung that have computed, each time by its class."""
+    computed: list[str] = []
+    hooks = [
+        encoder.network.register_forward_hook(lambda network, *_: computed.append(type(network).__name__))
+        for encoder in text_encoders(studio.loaded(rung).pipeline)
+    ]
+    yield computed
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.mark.parametrize("model_id", ["pocket", "sdxl", "lcm", *OTHERS])
+def test_what_was_encoded_before_is_the_same_to_the_byte_and_costs_no_text_encoder(studio: Studio) -> None:
+    requests = batch(studio)
+    loaded = replace(studio.loaded(), prompts=PromptCache())
+    with counting(studio) as computed:
+        misses = [encode_prompt(loaded, request) for request in requests]
+        assert computed
+        computed.clear()
+        hits = [encode_prompt(loaded, request) for request in requests]
+    assert computed == []
+    for request, miss, hit in zip(requests, misses, hits, strict=True):
+        alone = encode_prompt(replace(loaded, prompts=PromptCache()), request)
+        assert alone.shape == miss.shape == hit.shape
+        for name, tensor in alone.embeddings.items():
+            assert torch.equal(tensor, miss.embeddings[name])
+            assert torch.equal(tensor, hit.embeddings[name])
+
+
+@pytest.mark.parametrize("model_id", OTHERS)
+def test_what_is_not_read_is_told_again_where_the_prompt_was_encoded_before(studio: Studio) -> None:
+    words = 120 if studio.model.id == "pixart-sigma" else 200
+    long = " ".join(["ox"] * words) + " told twice"
+    (told,) = studio.encode(long).warnings
+    with counting(studio) as computed:
+        assert studio.encode(long).warnings == [told]
+    assert computed == []
+    assert told.detail.endswith("told twice")
+
+
+@pytest.mark.parametrize("model_id", ["pocket", "pixart-sigma"])
+def test_a_negative_prompt_is_encoded_once_for_all_the_prompts_that_it_comes_with(studio: Studio) -> None:
+    studio.encode("one", negative_prompt="ugly, blurred")
+    with counting(studio) as computed:
+        studio.encode("another", negative_prompt="ugly, blurred")
+        assert len(computed) == 1
+        studio.encode("ugly, blurred")
+        assert len(computed) == 1
+
+
+def test_brackets_that_weigh_and_brackets_that_are_text_are_not_taken_for_each_other(
+    studios: dict[str, Studio],
+) -> None:
+    asked: list[dict[str, Any]] = [{}, {"prompt_weighting": True}, {"clip_skip": 1}]
+    first, *others = [studios["pocket"].encode("a (red) fox", **each).embeddings for each in asked]
+    for other in others:
+        assert not torch.equal(first["prompt_embeds"], other["prompt_embeds"])
+
+
+def test_laid_out_anew_or_in_another_precision_a_pipeline_begins_with_nothing_kept(studios: dict[str, Studio]) -> None:
+    studio, rungs = studios["pocket"], (Rung.ON_DEVICE, Rung.MODEL_OFFLOAD, Rung.GROUP_OFFLOAD)
+    expected = studio.draw("laid out anew")
+    for rung in rungs:
+        studio.draw("another prompt", rung)
+        with counting(studio, rung) as computed:
+            first = studio.draw("laid out anew", rung)
+            assert len(computed) == (0 if rung is Rung.ON_DEVICE else 1)  # the empty negative prompt is there
+            assert bytes_of(studio.draw("laid out anew", rung)) == bytes_of(first) == bytes_of(expected)
+            assert len(computed) == (0 if rung is Rung.ON_DEVICE else 1)
+    loaded = studio.loaded()
+    half = load_pipeline(studio.model, Path(studio.model.source), replace(loaded.setup, dtype=torch.bfloat16))
+    request = studio.request("laid out anew")
+    kept = (
+        encode_prompt(loaded, request).embeddings["prompt_embeds"],
+        encode_prompt(half, request).embeddings["prompt_embeds"],
+    )
+    assert [each.dtype for each in kept] == [torch.float32, torch.bfloat16]
+
+
+def test_a_draw_leaves_what_is_kept_as_it_was(studios: dict[str, Studio]) -> None:
+    studio = studios["sdxl"]
+    kept = studio.encode("kept").embeddings
+    before = {name: each.clone() for name, each in kept.items()}
+    studio.draw("kept")
+    after = studio.encode("kept").embeddings
+    assert all(torch.equal(after[name], each) for name, each in before.items())
+
+
+def test_no_prompt_stays_in_the_cache_in_plain_words(studios: dict[str, Studio]) -> None:
+    studio = studios["pocket"]
+    studio.encode("wombat", negative_prompt="platypus")
+    held = pickle.dumps(studio.loaded().prompts)
+    assert b"prompt_embeds" in held
+    assert b"wombat" not in held
+    assert b"platypus" not in held
