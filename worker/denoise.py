@@ -12,6 +12,7 @@ import psutil
 import structlog
 import torch
 
+from contract.batching import batch_key
 from contract.errors import CatalogError, GenerationFailed, JobFailed, ModelUnavailable, ParametersRefused
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
@@ -19,6 +20,7 @@ from contract.parameters import GenerationParameters, GenerationRequest
 from contract.rung import Rung
 from contract.worker_state import ModelState
 from worker.batch import BatchLimits, Drawn, Member, OnStep
+from worker.batch_sizes import BatchSizes
 from worker.device import Device, host_available_bytes
 from worker.drawing import Drawing
 from worker.execution import DeviceLost, Interrupted
@@ -32,6 +34,7 @@ from worker.pipeline import LoadedPipeline, Setup, load_pipeline
 from worker.planned_model import PlannedModel
 from worker.safety_checker import load_safety_checker
 from worker.settings import WorkerSettings
+from worker.share import Share
 from worker.warm_models import WarmModels
 
 log = structlog.get_logger("darkroom.worker")
@@ -42,7 +45,7 @@ _LOOK_AGAIN_SECONDS = 30
 
 
 class Denoiser:
-    """Draws one job at a time, with the model that the job names."""
+    """Draws one batch at a time, with the model that its jobs name."""
 
     def __init__(self, catalog: ModelCatalog, settings: WorkerSettings, device: Device) -> None:
         """Raises SettingsError where the image classifier cannot be used."""
@@ -55,6 +58,7 @@ class Denoiser:
         self._planned: dict[str, PlannedModel] = {}
         self._absent: dict[str, tuple[float, str]] = {}
         self._seconds: dict[str, tuple[float, int]] = {}
+        self._sizes = BatchSizes(settings.max_batch)
 
     def warm_up(self, model: Model | None = None) -> None:
         """Loads a model, the default one if none is given, and draws with it, shortly, at its default size.
@@ -64,43 +68,36 @@ class Denoiser:
         model = model or self._catalog.default
         steps = min(_WARM_UP_STEPS, model.limits.num_inference_steps)
         request = GenerationRequest(prompt="warm-up", num_inference_steps=steps)
-        self._draw(self.planned(model), model.complete(request, seed=0), lambda *_: None)
+        alone = _Alone(model.complete(request, seed=0), lambda *_: None)
+        failure = self._attempt(Drawing(self.planned(model), self.device, [alone]))
+        if failure:
+            raise failure
+        alone.result()
 
     def draw_batch(self, members: Sequence[Member]) -> list[int]:
         """How many images each pipeline call had. Raises DeviceLost."""
-        batches = []
-        for member in members:
-            try:
-                drawn = self(member.parameters, member.step_done)
-            except DeviceLost:
-                raise
-            except (JobFailed, Interrupted) as reason:
-                member.left(reason)
-            else:
-                member.drawn(drawn)
-                batches.append(drawn.batch_size)
-        return batches
+        parameters = members[0].parameters
+        try:
+            planned = self.planned(self._catalog.choose(parameters.model))
+        except (CatalogError, ParametersRefused) as error:
+            failure = _unavailable(parameters.model, error)
+            for member in members:
+                member.left(failure)
+            return []
+        drawings = self._draw(planned, members)
+        for drawing in drawings:
+            self._count(planned, parameters, drawing)
+        return [call.images for drawing in drawings for call in drawing.calls]
 
     def batch_limits(self) -> BatchLimits:
         """How many images the next batch may have."""
-        return BatchLimits()
+        return self._sizes.limits()
 
     def __call__(self, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
-        """One job by itself. Raises a JobFailed, DeviceLost, and whatever `on_step` raises."""
-        try:
-            planned = self.planned(self._catalog.choose(parameters.model))
-            drawn = self._draw(planned, parameters, on_step)
-        except (CatalogError, ParametersRefused) as error:
-            log.error("model_unavailable", model=parameters.model, error=error)
-            raise ModelUnavailable(
-                f"Model {parameters.model!r} cannot be loaded; the worker's log says why."
-            ) from error
-        seconds, images = self._seconds.get(parameters.model, (0.0, 0))
-        self._seconds[parameters.model] = (
-            seconds + drawn.denoise_seconds + drawn.decode_seconds + (drawn.filter_seconds or 0.0),
-            images + len(drawn.images),
-        )
-        return drawn
+        """One job by itself. Raises a JobFailed, or the Interrupted that `on_step` raises."""
+        alone = _Alone(parameters, on_step)
+        self.draw_batch([alone])
+        return alone.result()
 
     def report(self) -> Mapping[str, ModelState]:
         """How every model on offer stands."""
@@ -152,18 +149,49 @@ class Denoiser:
             )
         return self._planned[model.id]
 
-    def _draw(self, planned: PlannedModel, parameters: GenerationParameters, on_step: OnStep) -> Drawn:
+    def _draw(self, planned: PlannedModel, members: Sequence[Member]) -> list[Drawing]:
+        """What fails them all is tried with each by itself, so that it fails only those whose own it is."""
+        drawing = Drawing(planned, self.device, members)
         try:
-            drawn = Drawing(planned, self.device, parameters, on_step).draw()
+            failure = self._attempt(drawing)
+        except CatalogError as error:
+            failure = _unavailable(planned.model.id, error)
+        drawings = [drawing]
+        if failure is None:
+            return drawings
+        if len(members) > 1:
+            log.warning("batch_split", model=planned.model.id, jobs=len(drawing.waiting), reason=failure.code)
+        for member in drawing.waiting:
+            if len(members) == 1:
+                member.left(failure)
+            elif _stays(member):
+                drawings += self._draw(planned, [member])
+        return drawings
+
+    def _attempt(self, drawing: Drawing) -> JobFailed | None:
+        """Why those who are still waiting will not be drawn. Raises CatalogError and DeviceLost."""
+        try:
+            drawing.draw()
+        except JobFailed as error:
+            return error.with_traceback(None)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
             if _is_lost(error):
                 raise DeviceLost(_last_words(error)) from None
-            log.exception("pipeline_failed", model=parameters.model)
-            raise GenerationFailed(
-                f"The pipeline failed ({type(error).__name__}); the worker's log holds it."
-            ) from error
+            log.exception("pipeline_failed", model=drawing.model_id)
+            # Not as its cause: that holds what was computed, while others are drawn.
+            return GenerationFailed(f"The pipeline failed ({type(error).__name__}); the worker's log holds it.")
         self._observed.save()
-        return drawn
+        return None
+
+    def _count(self, planned: PlannedModel, parameters: GenerationParameters, drawing: Drawing) -> None:
+        """Learns from what a drawing took."""
+        if drawing.images:
+            seconds, images = self._seconds.get(planned.model.id, (0.0, 0))
+            self._seconds[planned.model.id] = (seconds + drawing.seconds, images + drawing.images)
+        key = batch_key(planned.model, parameters)
+        for call in drawing.calls:
+            self._sizes.note(key, call.images, call.seconds)
+        self._sizes.settle(key, lambda images: planned.draws_at_once(planned.demand(parameters, images)))
 
     def _load(self, model: Model, setup: Setup) -> LoadedPipeline:
         source = self.planned(model).source
@@ -203,6 +231,41 @@ class Denoiser:
         except CatalogError as error:
             self._absent[model.id] = now, str(error)
             raise
+
+
+class _Alone:
+    """A batch of one, for whoever waits for its end."""
+
+    exclusive = False
+
+    def __init__(self, parameters: GenerationParameters, step_done: OnStep) -> None:
+        self.parameters = parameters
+        self.step_done = step_done
+        self._end: Drawn | JobFailed | Interrupted | None = None
+
+    def drawn(self, drawn: Drawn) -> None:
+        self._end = drawn
+
+    def left(self, reason: JobFailed | Interrupted) -> None:
+        self._end = reason
+
+    def result(self) -> Drawn:
+        """Raises why there is none."""
+        if isinstance(self._end, Drawn):
+            return self._end
+        raise self._end or RuntimeError("nobody said what becomes of a job")
+
+
+def _stays(member: Member) -> bool:
+    """Its turn may have come late."""
+    share = Share(member)
+    share.ask(0, 0, lambda: None)
+    return share.is_in
+
+
+def _unavailable(model_id: str, error: Exception) -> ModelUnavailable:
+    log.error("model_unavailable", model=model_id, error=error)
+    return ModelUnavailable(f"Model {model_id!r} cannot be loaded; the worker's log says why.")
 
 
 def _last_words(error: Exception) -> str:

@@ -1,108 +1,104 @@
-"""One job's pictures, through whatever memory does: what is done is kept, what ran out is tried on a lower rung.
+"""A batch's pictures, through whatever memory does: what is done is kept, what ran out is tried on a lower rung.
 
-Knows plans and phases; knows nothing of Redis or files.
+What becomes of one job disturbs no other: its rows of a running pipeline call are computed to the end, and dropped. A
+call that all of its jobs have left is aborted. Knows plans and phases; knows nothing of Redis or files.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil
+from dataclasses import dataclass, replace
 
 import structlog
 import torch
 from PIL.Image import Image
 
-from contract.errors import GenerationFailed, InvalidOutput, OutOfMemory
-from contract.parameters import GenerationParameters
+from contract.errors import GenerationFailed, InvalidOutput, JobFailed, OutOfMemory
+from contract.model import GuidanceKind
 from contract.tracing import span
-from worker.batch import Drawn, OnStep
+from worker.batch import Drawn, Member
 from worker.device import Device, is_out_of_memory
 from worker.image_filter import ImageFilter
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
 from worker.phases import OnBatchStep, PeekLatents, decode, draw_latents
 from worker.pipeline import LoadedPipeline
 from worker.planned_model import PlannedModel
-from worker.prompt_encoding import EncodedPrompt, encode_prompt
+from worker.previews import Peek
+from worker.prompt_encoding import encode_prompt
+from worker.share import Row, Share, calls_of
 
 log = structlog.get_logger("darkroom.worker")
 
 _MAX_RETRIES = 3
 
 
-class _NoPicture(Exception):
-    """The numbers are none of a picture."""
+@dataclass(frozen=True)
+class Call:
+    """One pipeline call that came to its end."""
+
+    images: int
+    seconds: float
+
+
+class _NobodyLeft(Exception):
+    """No job of the running pipeline call is in any more."""
 
 
 class Drawing:
-    """Draws once."""
+    """Draws once, jobs that share a batch key."""
 
-    def __init__(
-        self, planned: PlannedModel, device: Device, parameters: GenerationParameters, on_step: OnStep
-    ) -> None:
+    def __init__(self, planned: PlannedModel, device: Device, members: Sequence[Member]) -> None:
+        self.model_id = planned.model.id
+        self.calls: list[Call] = []
+        self.images = 0
+        """Of the jobs that have theirs."""
         self._planned = planned
         self._device = device
-        self._parameters = parameters
-        self._demand = planned.demand(parameters)
-        self._on_step = on_step
-        self._prompt: EncodedPrompt | None = None
-        self._latents: dict[int, torch.Tensor] = {}
-        self._images: dict[int, Image] = {}
+        self._shares = [Share(member) for member in members]
+        parameters = members[0].parameters
+        images = sum(member.parameters.num_images_per_prompt for member in members)
+        self._demand = planned.demand(parameters, 1 if members[0].exclusive else images)
+        self._scale_is_free = planned.model.guidance is GuidanceKind.CLASSIFIER_FREE
         self._phase: Phase = "draw"
+        self._call_images = 0
         self._size = 0
-        self._calls_done = 0
         self._progress = (0, 0)
         self._tried: list[str] = []
-        self._batches: list[int] = []
         self._image_filters: tuple[ImageFilter, ...] = ()
-        self._seconds = {"load": 0.0, "denoise": 0.0, "decode": 0.0, "filter": 0.0}
+        self._seconds = {"load": 0.0, "denoise": 0.0}
 
-    def draw(self) -> Drawn:
-        """Raises OutOfMemory, InvalidOutput, GenerationFailed, what the pipeline raises, and what `on_step` raises."""
+    def draw(self) -> None:
+        """Every member is told what becomes of it, unless this raises: then those that are still in are not.
+
+        Raises OutOfMemory, CatalogError, DeviceLost, and what the pipeline raises.
+        """
         plan = self._first_plan()
-        invalid = False
-        while True:
-            try:
-                ran_out = self._attempt(plan)
-            except _NoPicture:
-                if invalid:
-                    raise InvalidOutput(f"The {self._phase} gave numbers that are no picture, twice.") from None
-                log.warning("no_picture", phase=self._phase, then="decoded in float32")
-                invalid = True
-                self._planned.decode_in_float32()
-                continue
-            if not ran_out:
-                break
+        while self._attempt(plan):
             # Only now, outside of the except block: its traceback keeps the activations alive.
             self._device.collect()
             plan = self._next_plan(plan)
-            self._on_step(*self._progress, lambda: None)  # the deadline may be over, or the client gone
-        self._planned.memory.note_success()
-        images = [self._judged(self._images[index]) for index in range(self._demand.images)]
-        seconds = self._seconds
-        return Drawn(
-            images,
-            seconds["load"],
-            seconds["denoise"],
-            seconds["decode"],
-            self._prompt.warnings if self._prompt else [],
-            filter_seconds=seconds["filter"] if self._image_filters else None,
-            batch_size=max(self._batches),
-        )
+            self.ask()  # a deadline may be over, or a client gone
+        if self.images:
+            self._planned.memory.note_success()
 
-    def _judged(self, image: Image) -> Image | None:
-        """None where the picture is to be withheld."""
-        if not self._image_filters:
-            return image
-        self._on_step(*self._progress, lambda: None)
-        try:
-            with self._timed("filter"):
-                withheld = any(judge.withholds(image) for judge in self._image_filters)
-        except (RuntimeError, ValueError, MemoryError) as error:
-            if is_out_of_memory(error):
-                raise OutOfMemory("Memory ran out while the pictures were judged by the image filter.") from None
-            log.exception("image_filter_failed")
-            raise GenerationFailed("The image filter failed; the worker's log holds it.") from error
-        return None if withheld else image
+    def ask(self, but: Share | None = None) -> None:
+        """Every job that is in whether it stays, while there is nothing to see."""
+        for share in self._in():
+            if share is not but:
+                share.ask(*self._progress, _nothing)
+
+    @property
+    def waiting(self) -> list[Member]:
+        """Those that were not told yet what becomes of them."""
+        return [share.member for share in self._in()]
+
+    @property
+    def seconds(self) -> float:
+        """That it all took, without the loading."""
+        return self._seconds["denoise"] + sum(sum(share.seconds.values()) for share in self._shares)
+
+    def _in(self) -> list[Share]:
+        return [share for share in self._shares if share.is_in]
 
     def _first_plan(self) -> MemoryPlan:
         try:
@@ -126,69 +122,157 @@ class Drawing:
 
     def _draw(self, plan: MemoryPlan) -> None:
         self._phase = "draw"
-        while missing := [index for index in range(self._demand.images) if index not in self._latents]:
-            batch = missing[: plan.batch_size]
-            calls = self._calls_done + ceil(len(missing) / plan.batch_size)
-            self._size = len(batch) * self._demand.rows * self._demand.pixels
-            seeds = [self._parameters.seed + index for index in batch]
+        while missing := sum(len(share.undrawn) for share in self._in()):
+            self._expect(min(plan.batch_size, missing))
             loaded = self._load(plan)
-            with self._timed("denoise"), self._planned.measured(plan, "draw", self._size):
-                prompt = self._encoded(loaded)
-                latents = draw_latents(loaded, self._parameters, prompt, seeds, self._step_of(calls))
-            if not all(torch.isfinite(each).all() for each in latents):
-                raise _NoPicture
-            self._latents.update(zip(batch, latents, strict=True))
-            self._calls_done += 1
-            self._batches.append(len(batch))
+            with self._timed(self._seconds, "denoise"):
+                self._encode(loaded)
+                rows, *later = calls_of(self._in(), plan.batch_size, self._scale_is_free)
+                self._expect(len(rows))
+                try:
+                    latents = self._latents(loaded, plan, rows, 1 + len(later))
+                except _NobodyLeft:
+                    continue
+            self._keep(rows, latents)
 
-    def _encoded(self, loaded: LoadedPipeline) -> EncodedPrompt:
+    def _expect(self, images: int) -> None:
+        """Of the next pipeline call, which memory may run out in."""
+        self._call_images = images
+        self._size = images * self._demand.rows * self._demand.pixels
+
+    def _encode(self, loaded: LoadedPipeline) -> None:
         """Once for all pipeline calls, on whatever rung."""
-        if self._prompt is None:
-            self._prompt = encode_prompt(loaded, self._parameters)
-        return self._prompt
+        for share in self._in():
+            if share.prompt is None:
+                share.prompt = encode_prompt(loaded, share.parameters)
+
+    def _latents(self, loaded: LoadedPipeline, plan: MemoryPlan, rows: Sequence[Row], calls: int) -> list[torch.Tensor]:
+        with self._planned.measured(plan, "draw", self._size):
+            started = time.monotonic()
+            latents = draw_latents(loaded, [row.to_draw() for row in rows], self._step_of(rows, calls))
+            self.calls.append(Call(len(rows), time.monotonic() - started))
+        return latents
+
+    def _keep(self, rows: Sequence[Row], latents: Sequence[torch.Tensor]) -> None:
+        spoiled: dict[Share, None] = {}
+        for row, each in zip(rows, latents, strict=True):
+            share = row.share
+            if not share.is_in:
+                continue
+            share.batch_size = max(share.batch_size, len(rows))
+            if torch.isfinite(each).all():
+                share.latents[row.index] = each
+            else:
+                spoiled[share] = None
+        for share in spoiled:
+            self._note_no_picture(share)
+
+    def _step_of(self, rows: Sequence[Row], calls: int) -> OnBatchStep:
+        """Progress over all the pipeline calls that the images take."""
+        done = len(self.calls)
+        first: dict[Share, int] = {}
+        for place, row in enumerate(rows):
+            first.setdefault(row.share, place)
+
+        def on_step(step: int, total: int, peek: PeekLatents) -> None:
+            self._progress = (done * total + step, (done + calls) * total)
+            for share in self._in():
+                share.ask(*self._progress, self._seen(peek, first[share]) if share in first else _nothing)
+            if not any(share.is_in for share in first):
+                raise _NobodyLeft
+
+        return on_step
+
+    def _seen(self, peek: PeekLatents, place: int) -> Peek:
+        # A picture that nobody has judged yet is not shown either, however small and rough.
+        return _nothing if self._image_filters else lambda: self._planned.colours.picture(peek(place))
 
     def _decode(self, plan: MemoryPlan) -> None:
         self._phase = "decode"
         self._size = plan.tile_side**2 if plan.tile_side else self._demand.pixels
-        while missing := [index for index in range(self._demand.images) if index not in self._images]:
-            loaded = self._load(plan)
-            with self._timed("decode"), self._planned.measured(plan, "decode", self._size):
-                image = decode(loaded, self._latents[missing[0]], plan.tile_side)
-            if image is None or _is_constant(image):
-                raise _NoPicture
-            self._images[missing[0]] = image
-            self._planned.colours.learn(self._latents[missing[0]], image)
+        for share in self._in():
+            while share.is_in and (missing := share.undecoded):
+                self.ask(but=share)
+                loaded = self._load(plan)
+                latents = share.latents[missing[0]]
+                with self._timed(share.seconds, "decode"), self._planned.measured(plan, "decode", self._size):
+                    image = decode(loaded, latents, plan.tile_side)
+                if image is None or _is_constant(image):
+                    self._note_no_picture(share)
+                    continue
+                share.images[missing[0]] = image
+                self._planned.colours.learn(latents, image)
+            if share.is_in:
+                self._finish(share)
+
+    def _note_no_picture(self, share: Share) -> None:
+        """The numbers are none of a picture: they are tried once more."""
+        if share.gave_no_picture:
+            share.leave(InvalidOutput(f"The {self._phase} gave numbers that are no picture, twice."))
+            return
+        log.warning("no_picture", phase=self._phase, then="decoded in float32")
+        share.gave_no_picture = True
+        self._planned.decode_in_float32()
+
+    def _finish(self, share: Share) -> None:
+        """It has all its pictures, and is told at once unless it leaves while they are judged."""
+        images: list[Image | None] = []
+        for index in sorted(share.images):
+            image = share.images[index]
+            if self._image_filters:
+                share.ask(*self._progress, _nothing)
+                if not share.is_in:
+                    return
+                try:
+                    images.append(None if self._withholds(share, image) else image)
+                except JobFailed as error:
+                    share.leave(error)
+                    return
+            else:
+                images.append(image)
+        self.images += len(images)
+        share.finish(
+            Drawn(
+                images,
+                self._seconds["load"],
+                self._seconds["denoise"],
+                share.seconds["decode"],
+                share.prompt.warnings if share.prompt else [],
+                filter_seconds=share.seconds["filter"] if self._image_filters else None,
+                batch_size=share.batch_size,
+            )
+        )
+
+    def _withholds(self, share: Share, image: Image) -> bool:
+        try:
+            with self._timed(share.seconds, "filter"):
+                return any(judge.withholds(image) for judge in self._image_filters)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory("Memory ran out while the pictures were judged by the image filter.") from None
+            log.exception("image_filter_failed")
+            raise GenerationFailed("The image filter failed; the worker's log holds it.") from None
 
     def _load(self, plan: MemoryPlan) -> LoadedPipeline:
-        with self._timed("load"):
+        with self._timed(self._seconds, "load"):
             loaded = self._planned.pipeline(plan)
         self._image_filters = loaded.image_filters
         return loaded
 
     @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
+    def _timed(self, seconds: dict[str, float], what: str) -> Iterator[None]:
         """What fails takes time too. The block is also a span of that name."""
         started = time.monotonic()
         try:
             with span(what):
                 yield
         finally:
-            self._seconds[what] += time.monotonic() - started
-
-    def _step_of(self, calls: int) -> OnBatchStep:
-        """Progress over all the pipeline calls that the images take."""
-        done = self._calls_done
-
-        def on_step(step: int, total: int, peek: PeekLatents) -> None:
-            self._progress = (done * total + step, calls * total)
-            # A picture that nobody has judged yet is not shown either, however small and rough.
-            self._on_step(
-                *self._progress, lambda: None if self._image_filters else self._planned.colours.picture(peek())
-            )
-
-        return on_step
+            seconds[what] += time.monotonic() - started
 
     def _next_plan(self, plan: MemoryPlan) -> MemoryPlan:
+        if self._phase == "draw":
+            # Half of the images that were too many, not of those that might have been.
+            plan = replace(plan, batch_size=self._call_images)
         images = f"{plan.batch_size} image{'s' if plan.batch_size > 1 else ''} at once"
         tiles = f", in tiles of up to {plan.tile_side} pixels" if plan.tile_side else ""
         self._tried.append(f"{plan.rung} with {images}{tiles} ({self._phase})")
@@ -203,6 +287,10 @@ class Drawing:
     def _what_would_fit(self) -> str:
         side = self._planned.largest_side(self._demand)
         return f" One image of {side}x{side} would fit, by the estimate." if side else ""
+
+
+def _nothing() -> None:
+    """A peek where there is nothing to see."""
 
 
 def _is_constant(image: Image) -> bool:

@@ -6,6 +6,7 @@ one fails.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
@@ -13,35 +14,46 @@ import torch
 from PIL.Image import Image
 
 from contract.parameters import GenerationParameters
+from worker.guidance import guidance_scale
 from worker.pipeline import LoadedPipeline
 from worker.prompt_encoding import EncodedPrompt, prompt_arguments
 from worker.schedulers import build_scheduler
 
-PeekLatents = Callable[[], torch.Tensor]
-"""The latents of the first image after a step, a batch of one in the CPU's memory; only while its callback runs."""
+
+@dataclass(frozen=True)
+class ImageToDraw:
+    """One image of a pipeline call."""
+
+    parameters: GenerationParameters
+    """Of its job."""
+    prompt: EncodedPrompt
+    seed: int
+
+
+PeekLatents = Callable[[int], torch.Tensor]
+"""The latents of the image of that index after a step, a batch of one in the CPU's memory; only while its callback
+runs."""
 
 OnBatchStep = Callable[[int, int, PeekLatents], None]
 """Called with the steps done and in all of one pipeline call, and a way to its latents; what it raises ends the run."""
 
 
-def draw_latents(
-    loaded: LoadedPipeline,
-    parameters: GenerationParameters,
-    prompt: EncodedPrompt,
-    seeds: Sequence[int],
-    on_step: OnBatchStep,
-) -> list[torch.Tensor]:
-    """The latents of one image for each seed, each a batch of one, in the CPU's memory."""
-    pipeline = loaded.pipeline
+def draw_latents(loaded: LoadedPipeline, images: Sequence[ImageToDraw], on_step: OnBatchStep) -> list[torch.Tensor]:
+    """The latents of each image, each a batch of one, in the CPU's memory.
+
+    The images have the shape of their prompts, size, steps and scheduler in common, and whether they are guided; where
+    guidance is an input of the model, its scale too.
+    """
+    pipeline, parameters = loaded.pipeline, images[0].parameters
     pipeline.scheduler = build_scheduler(parameters.scheduler, loaded.scheduler_config)
     takes = signature(pipeline.__call__).parameters
     arguments = {
-        **prompt_arguments([prompt] * len(seeds)),
+        **prompt_arguments([image.prompt for image in images]),
         "width": parameters.width,
         "height": parameters.height,
         "num_inference_steps": parameters.num_inference_steps,
-        "guidance_scale": parameters.guidance_scale,
-        "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        "guidance_scale": guidance_scale([image.parameters.guidance_scale for image in images]),
+        "generator": [torch.Generator("cpu").manual_seed(image.seed) for image in images],
         "output_type": "latent",
         **_callback(pipeline, takes, parameters, on_step),
     }
@@ -89,7 +101,11 @@ def _callback(pipeline: Any, takes: Any, parameters: GenerationParameters, on_st
     def step_done(latents: torch.Tensor) -> None:
         nonlocal done
         done += 1
-        on_step(done, len(pipeline.scheduler.timesteps), lambda: _unpacked(pipeline, parameters, latents[:1]))
+        on_step(
+            done,
+            len(pipeline.scheduler.timesteps),
+            lambda index: _unpacked(pipeline, parameters, latents[index : index + 1]),
+        )
 
     def on_step_end(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         step_done(tensors["latents"])

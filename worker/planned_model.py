@@ -74,9 +74,11 @@ class PlannedModel:
     def estimate(self) -> Estimate:
         return Estimate(self.footprint, self._dtype.itemsize, self._vae_dtype.itemsize, self.memory)
 
-    def demand(self, parameters: GenerationParameters) -> Demand:
+    def demand(self, parameters: GenerationParameters, images: int | None = None) -> Demand:
+        """Of that many images; of those that are asked for, if that is left open."""
         guided = self._guided(parameters.guidance_scale)
-        return Demand(parameters.num_images_per_prompt, parameters.width, parameters.height, guided)
+        images = images or parameters.num_images_per_prompt
+        return Demand(images, parameters.width, parameters.height, guided)
 
     def default_demand(self) -> Demand:
         """Of one image at the model's defaults."""
@@ -107,6 +109,14 @@ class PlannedModel:
     def look_ahead(self, demand: Demand) -> MemoryPlan:
         """The plan for a request with all other models out of the way. Raises DoesNotFit."""
         return plan_memory(self.estimate, demand, self._room(), self.ladder)
+
+    def draws_at_once(self, demand: Demand) -> bool:
+        """Whether all its images are drawn by one pipeline call, on the rung on which one of them would be."""
+        try:
+            alone, together = self.look_ahead(replace(demand, images=1)), self.look_ahead(demand)
+        except DoesNotFit:
+            return False
+        return (together.rung, together.batch_size) == (alone.rung, demand.images)
 
     def largest_side(self, demand: Demand) -> int | None:
         """The side of the largest square picture, no larger than the demanded one, that has room; in pixels."""

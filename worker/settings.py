@@ -63,7 +63,7 @@ class WorkerSettings(ContractSettings):
     image_classifier_scale: PerChannel = (1.0, 1.0, 1.0)
     """What they are then divided by."""
     max_batch: Annotated[int, Field(ge=1, le=16)] | None = None
-    """The most images of one batch; None: as many as the device has room for."""
+    """Images of one batch, at most; None: as many as pay, by what was measured. Never more than memory has room for."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long a running job may go on after SIGTERM before it is put back in line."""
     metrics_host: str = "127.0.0.1"

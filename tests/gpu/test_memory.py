@@ -15,10 +15,9 @@ from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationRequest
 from contract.rung import Rung
 from tests.random_models import Kind, write_model
-from tests.worker.drawing import bytes_of, difference, ignore
+from tests.worker.drawing import bytes_of, difference, draw_with, ignore
 from worker.denoise import Denoiser
 from worker.device import Device, choose_device
-from worker.drawing import Drawing
 from worker.settings import WorkerSettings
 
 MIB = 1024**2
@@ -55,12 +54,12 @@ def test_from_every_rung_to_every_other_the_picture_stays(draw: Denoiser, card: 
     parameters = sd15.complete(GenerationRequest(prompt="a fox", num_inference_steps=4, num_images_per_prompt=2), 1)
     planned = draw.planned(sd15)
     planned.ladder = (Rung.ON_DEVICE,)
-    expected = Drawing(planned, card, parameters, ignore).draw()
+    expected = draw_with(planned, card, parameters)
     for before in WHOLE:
         for after in WHOLE:
             for rung in (before, after):
                 planned.ladder = (rung,)
-                drawn = Drawing(planned, card, parameters, ignore).draw()
+                drawn = draw_with(planned, card, parameters)
             assert difference(drawn, expected) <= 2, (before, after)
 
 

@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from contract.errors import JobFailed
 from contract.model_catalog import ModelCatalog, read_model_catalog
 from contract.parameters import GenerationParameters, GenerationRequest
 from contract.rung import Rung
-from worker.batch import Drawn
+from worker.batch import Drawn, OnStep
 from worker.denoise import Denoiser
 from worker.device import Device
+from worker.drawing import Drawing
+from worker.execution import Interrupted
+from worker.planned_model import PlannedModel
 from worker.settings import WorkerSettings
 
 torch.set_num_threads(1)
@@ -34,6 +38,37 @@ def parameters(**changes: Any) -> GenerationParameters:
 
 def ignore(_step: int, _total: int, _peek: object) -> None:
     """Goes on."""
+
+
+class Guest:
+    """A member that keeps what it is told; each `on_step` may take it out."""
+
+    def __init__(self, parameters: GenerationParameters, on_step: OnStep = ignore, exclusive: bool = False) -> None:
+        self.parameters = parameters
+        self.exclusive = exclusive
+        self.step_done = on_step
+        self.told: list[Drawn | JobFailed | Interrupted] = []
+
+    def drawn(self, drawn: Drawn) -> None:
+        self.told.append(drawn)
+
+    def left(self, reason: JobFailed | Interrupted) -> None:
+        self.told.append(reason)
+
+    @property
+    def result(self) -> Drawn:
+        """Raises why there is none."""
+        (told,) = self.told
+        if isinstance(told, Drawn):
+            return told
+        raise told
+
+
+def draw_with(planned: PlannedModel, device: Device, parameters: GenerationParameters) -> Drawn:
+    """One job on whatever ladder the model has."""
+    guest = Guest(parameters)
+    Drawing(planned, device, [guest]).draw()
+    return guest.result
 
 
 def bytes_of(drawn: Drawn) -> list[bytes]:

@@ -18,17 +18,17 @@ from contract.parameters import GenerationRequest
 from contract.rung import Rung
 from tests.random_models import write_model
 from tests.worker import test_warm_models
-from tests.worker.drawing import CARD, CPU, bytes_of, denoiser, ignore, parameters
+from tests.worker.drawing import CARD, CPU, Guest, bytes_of, denoiser, ignore, parameters
 from tests.worker.test_denoise import POCKET, _raise, draw, loaded
 from tests.worker.test_kinds import IDS, local
 from tests.worker.test_out_of_memory import FOUR, failing
 from tests.worker.test_warm_models import PLENTY, ROOM_FOR_TWO, WEIGHTS, run
 from worker import denoise, drawing, model_files, phases, warm_models
-from worker.batch import Drawn
 from worker.denoise import Denoiser
 from worker.device import Device
 from worker.execution import DeviceLost
 from worker.memory_plan import Layout
+from worker.phases import ImageToDraw
 from worker.pipeline import LoadedPipeline, Setup, load_pipeline
 from worker.previews import PreviewArray
 from worker.prompt_encoding import EncodedPrompt
@@ -93,11 +93,17 @@ def test_a_second_process_needs_room_on_the_card_too(card: Denoiser) -> None:
 
 def test_the_mean_is_of_images_and_without_the_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = denoiser(tmp_path, CPU)
-    drawn = Drawn([Image.new("RGB", (8, 8))] * 2, 100.0, 3.0, 1.0)
-    monkeypatch.setattr(denoise.Drawing, "draw", lambda _: drawn)
+
+    def draw_two(drawing: denoise.Drawing) -> None:
+        drawing._seconds = {"load": 100.0, "denoise": 3.0}
+        for share in drawing._shares:
+            share.seconds = {"decode": 0.25, "filter": 0.25}
+            drawing.images += 1
+
+    monkeypatch.setattr(denoise.Drawing, "draw", draw_two)
     for _ in range(2):
-        draw(parameters(num_images_per_prompt=2), ignore)
-    assert draw.report()["pocket"].mean_seconds_per_image == 2.0
+        draw.draw_batch([Guest(parameters()), Guest(parameters())])
+    assert draw.report()["pocket"].mean_seconds_per_image == 2.0  # what they did together counts once
 
 
 def test_to_report_a_model_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +149,7 @@ def test_the_parts_go_off_the_device_after_each_phase_and_after_a_failure(
     with monkeypatch.context() as patch:
         patch.setattr(loaded.pipeline.unet, "forward", _raise(RuntimeError("odd")))
         with pytest.raises(RuntimeError, match="odd"):
-            phases.draw_latents(loaded, parameters(), FOX, [1], ignore)
+            phases.draw_latents(loaded, [ImageToDraw(parameters(), FOX, 1)], ignore)
         assert len(freed) == 1
         patch.setattr(loaded.pipeline.vae, "decode", _raise(RuntimeError("odd")))
         with pytest.raises(RuntimeError, match="odd"):
@@ -284,7 +290,8 @@ def test_a_negative_prompt_changes_the_picture(draw: Denoiser) -> None:
 
 def test_a_run_sets_up_its_scheduler_from_the_models_own_configuration(loaded: LoadedPipeline) -> None:
     for name, karras in (("DPM++ 2M Karras", True), ("DPM++ 2M", False)):
-        phases.draw_latents(loaded, parameters().model_copy(update={"scheduler": name}), FOX, [1], ignore)
+        asked = parameters().model_copy(update={"scheduler": name})
+        phases.draw_latents(loaded, [ImageToDraw(asked, FOX, 1)], ignore)
         assert bool(loaded.pipeline.scheduler.config["use_karras_sigmas"]) is karras
 
 
@@ -294,7 +301,7 @@ def test_as_many_steps_are_told_as_the_scheduler_takes(
 ) -> None:
     told: list[tuple[int, int]] = []
     asked = parameters(num_inference_steps=steps).model_copy(update={"scheduler": scheduler})
-    phases.draw_latents(loaded, asked, FOX, [1], lambda step, of, _: told.append((step, of)))
+    phases.draw_latents(loaded, [ImageToDraw(asked, FOX, 1)], lambda step, of, _: told.append((step, of)))
     assert told == [(step, total) for step in range(1, total + 1)]
 
 

@@ -13,8 +13,7 @@ from contract.parameters import GenerationRequest
 from contract.rung import Rung
 from tests.contract.test_model_catalog import commented_entries
 from tests.random_models import Kind, write_model
-from tests.worker.drawing import CARD, CPU, denoiser, difference, ignore
-from worker.drawing import Drawing
+from tests.worker.drawing import CARD, CPU, denoiser, difference, draw_with, ignore
 from worker.footprint import read_footprint
 from worker.memory_plan import GIB, Demand, Estimate, Room, plan_memory
 from worker.observed_memory import ModelMemory
@@ -42,10 +41,10 @@ def test_each_kind_is_drawn_with_its_own_schedulers_on_every_rung(tmp_path: Path
         assert np.asarray(drawn.images[0]).std() > 1
     parameters = model.complete(asked, seed=1)
     on_card = denoiser(tmp_path, CARD, ModelCatalog([model])).planned(model)
-    expected = Drawing(on_card, CARD, parameters, ignore).draw()
+    expected = draw_with(on_card, CARD, parameters)
     for rung in (Rung.SMALLER_BATCH, Rung.MODEL_OFFLOAD, Rung.GROUP_OFFLOAD):
         on_card.ladder = (rung,)
-        assert difference(Drawing(on_card, CARD, parameters, ignore).draw(), expected) <= 1, rung
+        assert difference(draw_with(on_card, CARD, parameters), expected) <= 1, rung
 
 
 PARAMETERS = {

@@ -9,11 +9,10 @@ from diffusers import PixArtSigmaPipeline
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationRequest
 from tests.random_models import write_model
-from tests.worker.drawing import CARD, CATALOG, CPU, denoiser, ignore, parameters
+from tests.worker.drawing import CARD, CATALOG, CPU, denoiser, draw_with, ignore, parameters
 from tests.worker.test_kinds import IDS, local
-from worker.drawing import Drawing
 from worker.memory_plan import Layout
-from worker.phases import best_tile, draw_latents
+from worker.phases import ImageToDraw, best_tile, draw_latents
 from worker.prompt_encoding import encode_prompt
 
 
@@ -38,24 +37,23 @@ def test_a_picture_put_together_from_tiles_has_its_full_size(tmp_path: Path, siz
     planned = denoiser(tmp_path).planned(CATALOG.default)
     planned.ladder = (CARD.ladder[1],)
     request = parameters(width=width, height=height, num_inference_steps=1)
-    assert Drawing(planned, CARD, request, ignore).draw().images[0].size == size
+    assert draw_with(planned, CARD, request).images[0].size == size
 
 
 @pytest.mark.parametrize("model_id", ["sd15", "pixart-sigma", "flux-schnell"])
-def test_after_each_step_the_latents_of_the_first_image_can_be_seen(tmp_path: Path, model_id: str) -> None:
+def test_after_each_step_the_latents_of_every_image_can_be_seen(tmp_path: Path, model_id: str) -> None:
     model = local(model_id, write_model(tmp_path / "model", IDS[model_id], "tiny", "random"), variant=None)
     planned = denoiser(tmp_path, CPU, ModelCatalog([model])).planned(model)
     asked = GenerationRequest(prompt="a fox", width=64, height=96, num_inference_steps=2, num_images_per_prompt=2)
     request = model.complete(asked, seed=1)
-    seen: list[torch.Tensor] = []
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     loaded = planned.pipeline(planned.plan(planned.demand(request)))
-    latents = draw_latents(
-        loaded, request, encode_prompt(loaded, request), [1, 2], lambda _step, _total, peek: seen.append(peek())
-    )
-    first, last = seen
-    assert first.shape == last.shape == latents[0].shape
-    assert torch.equal(last, latents[0])
-    assert not torch.equal(first, last)
+    images = [ImageToDraw(request, encode_prompt(loaded, request), seed) for seed in (1, 2)]
+    latents = draw_latents(loaded, images, lambda _step, _total, peek: seen.append((peek(0), peek(1))))
+    for first, last, drawn in zip(*seen, latents, strict=True):
+        assert first.shape == last.shape == drawn.shape
+        assert torch.equal(last, drawn)
+        assert not torch.equal(first, last)
 
 
 class _Seen(Exception):
@@ -76,7 +74,7 @@ def test_embeddings_are_brought_to_where_the_pipeline_computes_which_not_every_o
     elsewhere = replace(loaded.setup, layout=Layout.ON_DEVICE, device="meta")
     camera = replace(loaded, setup=elsewhere, pipeline=_Camera(**loaded.pipeline.components))
     with pytest.raises(_Seen) as seen:
-        draw_latents(camera, request, prompt, [1], ignore)
+        draw_latents(camera, [ImageToDraw(request, prompt, 1)], ignore)
     tensors = {name: each for name, each in seen.value.args[0].items() if isinstance(each, torch.Tensor)}
     assert tensors.keys() == prompt.embeddings.keys()
     assert {each.device.type for each in tensors.values()} == {"meta"}

@@ -10,9 +10,8 @@ import torch
 
 from contract.errors import CatalogError
 from contract.model import Model
-from tests.worker.drawing import CARD, CATALOG, CPU, difference, ignore, parameters
+from tests.worker.drawing import CARD, CATALOG, CPU, difference, draw_with, parameters
 from worker.batch import Drawn
-from worker.drawing import Drawing
 from worker.footprint import read_footprint
 from worker.memory_plan import Layout, layout_of
 from worker.observed_memory import ModelMemory
@@ -47,7 +46,7 @@ def test_every_layout_draws_the_same_after_every_other() -> None:
 
     def drawn_on(rung: Any) -> Drawn:
         model.ladder = (rung,)
-        return Drawing(model, CARD, request, ignore).draw()
+        return draw_with(model, CARD, request)
 
     a, b, c = (rung for rung in CARD.ladder if rung in [layout.value for layout in Layout])
     expected = drawn_on(a)
@@ -59,12 +58,12 @@ def test_every_layout_draws_the_same_after_every_other() -> None:
 def test_a_decode_in_tiles_differs_at_most_where_tiles_meet_and_leaves_no_trace() -> None:
     request = parameters(width=256, height=256, num_inference_steps=4)
     model, _ = planned()
-    whole = Drawing(model, CARD, request, ignore).draw()
+    whole = draw_with(model, CARD, request)
     model.ladder = (CARD.ladder[1],)
-    tiled = Drawing(model, CARD, request, ignore).draw()
+    tiled = draw_with(model, CARD, request)
     assert difference(tiled, whole) > 0
     model.ladder = CARD.ladder
-    assert difference(Drawing(model, CARD, request, ignore).draw(), whole) == 0
+    assert difference(draw_with(model, CARD, request), whole) == 0
 
 
 def test_attention_slicing_changes_nothing_but_memory(loaded: LoadedPipeline) -> None:

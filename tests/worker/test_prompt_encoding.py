@@ -23,15 +23,14 @@ from contract.model_catalog import ModelCatalog
 from contract.parameters import MAX_CLIP_SKIP, GenerationParameters, GenerationRequest
 from contract.rung import Rung
 from tests.random_models import write_model
-from tests.worker.drawing import CARD, CATALOG, bytes_of, denoiser, difference, ignore
+from tests.worker.drawing import CARD, CATALOG, bytes_of, denoiser, difference, draw_with, ignore
 from tests.worker.test_denoise import _raise
 from tests.worker.test_kinds import IDS, local
 from tests.worker.test_out_of_memory import failing
 from worker import drawing
 from worker.batch import Drawn
 from worker.denoise import Denoiser
-from worker.drawing import Drawing
-from worker.phases import draw_latents
+from worker.phases import ImageToDraw, draw_latents
 from worker.pipeline import LoadedPipeline, load_pipeline
 from worker.planned_model import PlannedModel
 from worker.prompt_cache import PromptCache
@@ -56,7 +55,7 @@ class Studio:
 
     def draw(self, prompt: str, rung: Rung = Rung.ON_DEVICE, **asked: Any) -> Drawn:
         self.planned.ladder = (rung,)
-        return Drawing(self.planned, CARD, self.request(prompt, **asked), ignore).draw()
+        return draw_with(self.planned, CARD, self.request(prompt, **asked))
 
     @property
     def planned(self) -> PlannedModel:
@@ -233,8 +232,8 @@ def test_an_unknown_pipeline_gets_the_texts_and_only_the_same_ones_share_a_call(
     assert fox.shape == encode_prompt(unknown, requests[1]).shape
     assert prompt_arguments([fox, fox]) == {"prompt": ["a fox", "a fox"]}
     for request, prompt in zip(requests, (fox_no_cat, fox, dog), strict=True):
-        expected = draw_latents(known, request, encode_prompt(known, request), [0], ignore)
-        assert torch.equal(draw_latents(unknown, request, prompt, [0], ignore)[0], expected[0])
+        expected = draw_latents(known, [ImageToDraw(request, encode_prompt(known, request), 0)], ignore)
+        assert torch.equal(draw_latents(unknown, [ImageToDraw(request, prompt, 0)], ignore)[0], expected[0])
     long = studio.request(" ".join(["ox"] * 120) + " cat dog")
     assert encode_prompt(unknown, long).warnings == encode_prompt(known, long).warnings != []
 

@@ -29,9 +29,8 @@ from tests.single_file import (
     write_single_file,
     write_source,
 )
-from tests.worker.drawing import CARD, CPU, bytes_of, denoiser, difference, ignore
+from tests.worker.drawing import CARD, CPU, bytes_of, denoiser, difference, draw_with, ignore
 from tests.worker.test_kinds import ENTRIES, local
-from worker.drawing import Drawing
 from worker.footprint import read_footprint
 from worker.memory_plan import Layout
 from worker.model_files import check_local_sources
@@ -131,7 +130,7 @@ def test_a_file_is_drawn_the_same_on_every_rung(tmp_path: Path, checkpoint: Chec
     drawn = {}
     for rung in (Rung.ON_DEVICE, Rung.MODEL_OFFLOAD, Rung.GROUP_OFFLOAD):
         on_card.ladder = (rung,)
-        drawn[rung] = Drawing(on_card, CARD, parameters, ignore).draw()
+        drawn[rung] = draw_with(on_card, CARD, parameters)
         assert difference(drawn[rung], drawn[Rung.ON_DEVICE]) <= 1, rung
 
 
