@@ -1,9 +1,10 @@
--- Leases the head of the line to a worker, and with it the first jobs behind it of which one pipeline call can draw both.
+-- Leases the head of the line to a worker, and with it the first jobs behind it that the same pipeline call can draw.
 -- ARGV: worker name, an execution id, then as JSON how many images a pipeline call may have: `images`, and `by_key` of each
 -- batch key for which it is another number.
--- Returns for each job taken, in the order of the line: id, execution id, owner, traceparent, tracestate, how often it was
--- taken, seconds since its submission, data, parameters, seconds it may run, what to say when it did not end in them, and 1
--- where it is exclusive. The trace's two and the last are empty otherwise.
+-- Returns for each job taken, in the order in which they stood: id, execution id, owner, traceparent, tracestate, how often
+-- it was taken, seconds since its submission, data, parameters, seconds it may run, what to say when it did not end in them,
+-- and 1 if it is exclusive. The trace's two are empty where nobody traces, the last if it is not. Nothing where there is no
+-- job, or so many that cannot run that the rest is left to another try.
 local worker, execution_id, limits = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
 local time = now()
 local swept = false

@@ -2,8 +2,7 @@
 -- ARGV: `<job id>:<execution id>`, RQ status, then field and value of what else the job gets.
 -- Returns 1, or 0 where the lease is lost and nothing was changed.
 
--- The seconds that the job took a worker, of a batch its share of them, and its cost weigh in with those of the jobs before
--- it.
+-- The job's share of the seconds that it took a worker, and its cost, weigh in with those of the jobs before it.
 local function measure_pace(id, time)
   local job = redis.call('HMGET', job_key(id), 'claimed_at', 'cost')
   local measured = redis.call('HMGET', PACE, 'seconds', 'cost')

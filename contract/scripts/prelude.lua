@@ -74,7 +74,7 @@ local function promote()
   redis.call('RPUSH', QUEUE, first[1])
 end
 
--- Empty or none where the job is drawn by itself.
+-- Nil where the job is drawn by itself.
 local function batch_key_of(id)
   local key = redis.call('HGET', job_key(id), 'batch_key')
   return key and key ~= '' and key or nil
@@ -169,7 +169,7 @@ local function ready_workers(time)
   return count
 end
 
--- The part of the jobs that were claimed together that one of them is.
+-- What part a running job is of those that were claimed together, by their cost.
 local function share_of_batch(id)
   local cost, of_all = unpack(redis.call('HMGET', job_key(id), 'cost', 'batch_cost'))
   return cost and of_all and cost / of_all or 1
