@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
 
-.PHONY: serve test test-gpu test-contract check format openapi bench bench-memory
+.PHONY: serve test test-gpu test-compile test-contract check format openapi bench bench-gpu bench-memory bench-peers
 
 serve: $(VENV)/installed
 	@$(BIN)/darkroom serve $(ARGS)
@@ -29,6 +29,10 @@ format: $(VENV)/installed-dev
 test-gpu: $(VENV)/installed-dev
 	$(BIN)/pytest tests/gpu
 
+# PyTorch's compiler on a CPU, for minutes.
+test-compile: $(VENV)/installed-dev
+	$(BIN)/pytest tests/compile
+
 # Longer, and from another start each time; DARKROOM_TEST_SEED repeats one.
 test-contract: $(VENV)/installed-dev
 	DARKROOM_TEST_SEED=$${DARKROOM_TEST_SEED:-$$$$} DARKROOM_TEST_EXAMPLES=$${DARKROOM_TEST_EXAMPLES:-300} $(BIN)/pytest tests/service/test_contract.py
@@ -39,6 +43,9 @@ openapi: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m bench.overhead
+
+bench-gpu: $(VENV)/installed
+	$(BIN)/python -m bench.gpu
 
 bench-memory: $(VENV)/installed
 	$(BIN)/python -m bench.memory

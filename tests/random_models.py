@@ -57,6 +57,17 @@ def write_model(
     return folder
 
 
+def write_shallow_model(folder: Path) -> Path:
+    """A tiny Stable Diffusion 1.5 whose UNet has one level and one layer, for what takes long for each layer."""
+    write_model(folder, "sd15", "tiny", "random")
+    levels = {"down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"], "block_out_channels": [32]}
+    config = component_config("sd15", "unet", "tiny") | levels | {"layers_per_block": 1}
+    _write_json(folder / "unet" / "config.json", config)
+    network = build("diffusers", "UNet2DConditionModel", config)
+    write_random(folder / "unet" / "diffusion_pytorch_model.safetensors", shapes_of(network), torch.float16)
+    return folder
+
+
 def add_safety_checker(folder: Path, threshold: float) -> Path:
     """Has a model's folder ship a tiny safety checker, in diffusers' own class and the published files' layout.
 

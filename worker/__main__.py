@@ -30,7 +30,7 @@ from worker.execution import DEVICE_LOST_EXIT_CODE, DeviceLost
 from worker.metrics import WorkerMetrics
 from worker.metrics_server import serve_metrics
 from worker.recycling import SUCCESSOR_EXIT_CODE
-from worker.settings import WorkerSettings, configure_libraries
+from worker.settings import WorkerSettings, configure_compiler, configure_libraries
 from worker.warm_worker import Draw, WarmWorker, reap_former_life
 
 log = structlog.get_logger("darkroom.worker")
@@ -74,6 +74,7 @@ def main(load: Load = load_default_model) -> int:
     configure_libraries()
     try:
         settings = read_settings(WorkerSettings)
+        configure_compiler(settings)
         tracing = _tracing(settings)
     except SettingsError as error:
         log.error("settings_unusable", reason=str(error))

@@ -21,7 +21,8 @@ from contract.rung import Rung
 from contract.worker_state import ModelState
 from worker.batch import BatchLimits, Drawn, Member, OnStep
 from worker.batch_sizes import BatchSizes
-from worker.device import Device, host_available_bytes
+from worker.buckets import warm_buckets
+from worker.device import Device, host_available_bytes, is_lost
 from worker.drawing import Drawing
 from worker.execution import DeviceLost, Interrupted
 from worker.footprint import read_footprint
@@ -63,16 +64,20 @@ class Denoiser:
     def warm_up(self, model: Model | None = None) -> None:
         """Loads a model, the default one if none is given, and draws with it, shortly, at its default size.
 
-        Raises CatalogError or JobFailed.
+        Where it is to be compiled, that is done here too, and takes up to minutes. Raises CatalogError, JobFailed or
+        DeviceLost.
         """
         model = model or self._catalog.default
         steps = min(_WARM_UP_STEPS, model.limits.num_inference_steps)
         request = GenerationRequest(prompt="warm-up", num_inference_steps=steps)
-        alone = _Alone(model.complete(request, seed=0), lambda *_: None)
-        failure = self._attempt(Drawing(self.planned(model), self.device, [alone]))
+        planned, parameters = self.planned(model), model.complete(request, seed=0)
+        alone = _Alone(parameters, lambda *_: None)
+        failure = self._attempt(Drawing(planned, self.device, [alone]))
         if failure:
             raise failure
         alone.result()
+        if planned.compiled:
+            warm_buckets(planned, parameters, self._settings.compile_batches, self.device)
 
     def draw_batch(self, members: Sequence[Member]) -> list[int]:
         """How many images each pipeline call had. Raises DeviceLost."""
@@ -146,6 +151,7 @@ class Denoiser:
                 self._observed.of(f"{self.device.name} {dtype} {model.source} {model.revision or ''}".strip()),
                 self.models,
                 self._settings.attention_slicing,
+                compiled=self._settings.compile and model is self._catalog.default,
             )
         return self._planned[model.id]
 
@@ -175,7 +181,7 @@ class Denoiser:
         except JobFailed as error:
             return error.with_traceback(None)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
-            if _is_lost(error):
+            if is_lost(error):
                 raise DeviceLost(_last_words(error)) from None
             log.exception("pipeline_failed", model=drawing.model_id)
             # Not as its cause: that holds what was computed, while others are drawn.
@@ -272,14 +278,3 @@ def _last_words(error: Exception) -> str:
     """Of a device: what CUDA says through torch's own class for it. Other errors may hold a prompt."""
     is_torch = isinstance(error, getattr(torch, "AcceleratorError", ()))
     return str(error).partition("\n")[0] if is_torch else type(error).__name__
-
-
-def _is_lost(error: Exception) -> bool:
-    """Whether the device is in a state that only the end of the process mends, such as after an illegal access."""
-    words = str(error)
-    return (
-        isinstance(error, getattr(torch, "AcceleratorError", ()))  # from PyTorch 2.8 on
-        or "CUDA error" in words
-        or "STATUS_EXECUTION_FAILED" in words
-        or "STATUS_INTERNAL_ERROR" in words
-    )

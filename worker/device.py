@@ -130,6 +130,10 @@ def choose_device(settings: WorkerSettings) -> Device:
     ladder = _LADDERS[device_type]
     if settings.allow_cpu and device_type == "cuda":
         ladder = (*ladder, Rung.CPU)
+    if device_type == "cuda":
+        # For what is in float32 there, such as SDXL's decoder; cards before Ampere have no TF32 and go on as before. By
+        # the older name: once the newer one is used, PyTorch 2.13 raises an error for whoever reads the older.
+        torch.backends.cuda.matmul.allow_tf32 = True
     if device_type == "cuda" and limit_bytes is not None:
         torch.cuda.set_per_process_memory_fraction(min(1.0, limit_bytes / torch.cuda.mem_get_info()[1]))
     return Device(device_type, ladder, limit_bytes)
@@ -173,4 +177,15 @@ def is_out_of_memory(error: Exception) -> bool:
         or "out of memory" in words
         or "status_alloc_failed" in words
         or should_reduce_batch_size(error)
+    )
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether the device is in a state that only the end of the process mends, such as after an illegal access."""
+    words = str(error)
+    return (
+        isinstance(error, getattr(torch, "AcceleratorError", ()))  # from PyTorch 2.8 on
+        or "CUDA error" in words
+        or "STATUS_EXECUTION_FAILED" in words
+        or "STATUS_INTERNAL_ERROR" in words
     )

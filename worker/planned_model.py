@@ -50,6 +50,7 @@ class PlannedModel:
         memory: ModelMemory,
         models: WarmModels,
         attention_slicing: bool,
+        compiled: bool = False,
     ) -> None:
         self.model = model
         self.source = source
@@ -59,6 +60,8 @@ class PlannedModel:
         self.colours = LatentColours()
         self._device = device
         self._models = models
+        self.compiled = compiled
+        """Whether its denoiser is to be compiled, where its layout admits it."""
         self._attention_slicing = attention_slicing
         self._dtype = device.dtype(model.dtype)
         self._vae_in_float32 = footprint.vae_overflows and self._dtype is torch.float16
@@ -126,7 +129,8 @@ class PlannedModel:
     def pipeline(self, plan: MemoryPlan) -> LoadedPipeline:
         """Laid out as planned, with room made for it. Raises CatalogError and torch.OutOfMemoryError."""
         self.rung = plan.rung
-        setup = Setup(plan.layout, self._device.type, self._dtype, self._vae_dtype, self._attention_slicing)
+        compiled = self.compiled and plan.layout is Layout.ON_DEVICE
+        setup = Setup(plan.layout, self._device.type, self._dtype, self._vae_dtype, self._attention_slicing, compiled)
         if plan.layout is Layout.CPU:
             setup = Setup(plan.layout, "cpu", torch.float32, torch.float32, self._attention_slicing)
         return self._models.use(self.model, setup, self.estimate, plan.predicted_bytes)

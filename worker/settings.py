@@ -21,6 +21,9 @@ def _split(value: Any) -> Any:
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 PerChannel = Annotated[tuple[_Number, _Number, _Number], NoDecode, BeforeValidator(_split)]
 """Three numbers, comma-separated in the environment."""
+_BatchSize = Annotated[int, Field(ge=1, le=64)]
+BatchSizes = Annotated[tuple[_BatchSize, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
+"""Comma-separated in the environment."""
 
 
 _LIBRARIES = {
@@ -48,6 +51,10 @@ class WorkerSettings(ContractSettings):
     """Fetch a hub model when it is first needed; otherwise only `darkroom models pull` does."""
     attention_slicing: bool = False
     """Off: with PyTorch's own attention it costs memory and time. See docs/decisions."""
+    compile: bool = False
+    """Compile the default model's denoiser for the batches below, before the worker is ready."""
+    compile_batches: BatchSizes = (1, 2, 4, 8)
+    """Images in one pipeline call, at the model's default size; any other call is not compiled."""
     safety_checker: bool = True
     """Judge pictures with the safety checker of a model that ships one."""
     image_classifier: Path | None = None
@@ -81,6 +88,11 @@ class WorkerSettings(ContractSettings):
         """One file for each worker: two would write over each other."""
         return self.data_dir / f"peaks-{self.worker_name}.json"
 
+    @property
+    def compiled_code(self) -> Path:
+        """One folder for all workers: it is found by what it was made from."""
+        return self.data_dir / "compiled"
+
 
 _UNLESS_SET = {"OMP_WAIT_POLICY": "PASSIVE", "PYTORCH_ALLOC_CONF": "expandable_segments:True"}
 """Threads that wait for each other sleep: spinning, they fight with any other process for the cores, and a picture
@@ -91,3 +103,12 @@ def configure_libraries() -> None:
     """To be called before torch and diffusers are imported. What the user set for threads and the allocator stays."""
     os.environ.update(_LIBRARIES)
     os.environ.update(_UNLESS_SET | os.environ)
+
+
+def configure_compiler(settings: WorkerSettings) -> None:
+    """To be called before anything is compiled. What was compiled is kept, so that a later start does not do it again.
+
+    PyTorch's own place is a folder of /tmp that another user can have made first; what lies there is run.
+    """
+    if settings.compile:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.compiled_code.absolute()))

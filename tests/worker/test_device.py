@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,23 @@ def test_a_limit_is_all_that_the_worker_takes_of_a_card(monkeypatch: pytest.Monk
     assert limited.free_bytes == 7 * GIB
     assert choose_device(WorkerSettings()).free_bytes == 72 * GIB
     assert fractions == [0.1]
+
+
+@pytest.fixture
+def exact() -> Iterator[None]:
+    """float32 as PyTorch has it, before and after."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.usefixtures("exact")
+def test_a_card_computes_float32_in_tf32_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    choose_device(WorkerSettings())
+    assert torch.backends.cuda.matmul.allow_tf32 is there
+    assert torch.get_float32_matmul_precision() == ("high" if there else "highest")  # which the compiler asks for
 
 
 def test_a_containers_limit_counts_where_there_is_one(tmp_path: Path) -> None:

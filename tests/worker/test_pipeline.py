@@ -15,7 +15,7 @@ from worker.batch import Drawn
 from worker.footprint import read_footprint
 from worker.memory_plan import Layout, layout_of
 from worker.observed_memory import ModelMemory
-from worker.pipeline import LoadedPipeline, Setup, load_pipeline
+from worker.pipeline import LoadedPipeline, Setup, load_pipeline, use_channels_last
 from worker.planned_model import PlannedModel
 from worker.schedulers import build_scheduler
 from worker.warm_models import WarmModels
@@ -163,3 +163,14 @@ def test_a_variant_that_is_not_there_is_refused() -> None:
 def test_the_cpu_computes_on_the_cpu_whatever_the_device() -> None:
     assert Setup(Layout.CPU, "cuda", torch.float32, torch.float32).execution_device == "cpu"
     assert CPU.dtype("auto") is torch.float32
+
+
+def test_convolutions_in_half_precision_are_laid_out_for_tensor_cores_and_nothing_else_changes() -> None:
+    half = load(setup=Setup(Layout.CPU, "cpu", torch.float16, torch.float32)).pipeline
+    before = {name: data.clone() for name, data in half.unet.state_dict().items()}
+    assert half.unet.conv_in.weight.is_contiguous()  # a CPU's are as they were
+    use_channels_last(half)
+    assert half.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    assert not half.unet.conv_in.weight.is_contiguous()
+    assert half.vae.decoder.conv_in.weight.is_contiguous()
+    assert all(torch.equal(data, before[name]) for name, data in half.unet.state_dict().items())
