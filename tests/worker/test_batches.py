@@ -379,13 +379,14 @@ def test_a_decode_that_runs_out_keeps_what_the_others_have(
 
 
 def test_a_lost_device_ends_everything_for_everybody(draw: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_the_pipeline, by_a_member = [Guest(each) for each in jobs()], [Guest(each) for each in jobs()]
+    by_a_member[3].step_done = raising(DeviceLost("gone"))
+    with pytest.raises(DeviceLost, match="gone"):
+        draw.draw_batch(by_a_member)
     monkeypatch.setattr(drawing, "draw_latents", _raise(RuntimeError("CUDA error: an illegal memory access")))
-    guests = [Guest(each) for each in jobs()]
     with pytest.raises(DeviceLost):
-        draw.draw_batch(guests)
-    with pytest.raises(DeviceLost):
-        together(draw, jobs(), _3=raising(DeviceLost("gone")))
-    assert all(guest.told == [] for guest in guests)
+        draw.draw_batch(by_the_pipeline)
+    assert all(guest.told == [] for guest in by_the_pipeline + by_a_member)
 
 
 def test_a_model_that_cannot_be_had_is_told_to_every_job(tmp_path: Path) -> None:
