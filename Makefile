@@ -4,8 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
+
+PEER_PACKAGES := torch diffusers transformers accelerate safetensors pillow fastapi 'uvicorn[standard]' litserve bentoml rq redis hiredis
 
 .PHONY: serve test test-gpu test-compile test-contract check format openapi bench bench-gpu bench-memory bench-peers
 
@@ -41,14 +44,24 @@ test-contract: $(VENV)/installed-dev
 openapi: $(VENV)/installed
 	$(BIN)/python -m service.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
-bench: $(VENV)/installed
-	$(BIN)/python -m bench.overhead
+# Half an hour, on a machine that does nothing else; `python -m bench.empty_job` and the others measure one thing each.
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m bench $(ARGS)
+
+# Beside LitServe, BentoML, a FastAPI handler and RQ, in an environment of their own.
+bench-peers: $(VENV)/installed-dev $(PEERS)/installed
+	$(BIN)/python -m bench.peers $(PEERS)/bin/python $(ARGS)
 
 bench-gpu: $(VENV)/installed
 	$(BIN)/python -m bench.gpu
 
 bench-memory: $(VENV)/installed
 	$(BIN)/python -m bench.memory
+
+$(PEERS)/installed: bench/peers/constraints.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check $(INDEX) --constraint $< $(PEER_PACKAGES)
+	@touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Darkroom needs Python 3.11 or newer")'
