@@ -5,10 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+PEER_PACKAGES := torch diffusers transformers accelerate safetensors pillow fastapi 'uvicorn[standard]' litserve bentoml rq redis hiredis
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
-
-PEER_PACKAGES := torch diffusers transformers accelerate safetensors pillow fastapi 'uvicorn[standard]' litserve bentoml rq redis hiredis
 
 .PHONY: serve test test-gpu test-compile test-contract check format openapi bench bench-gpu bench-memory bench-peers
 
