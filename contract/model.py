@@ -4,7 +4,7 @@ Knows parameters and scheduler names; knows nothing of files or pipelines: a sou
 """
 
 from enum import StrEnum
-from functools import cached_property
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -126,13 +126,10 @@ class Model(_Part):
     def is_file(self) -> bool:
         return self.source.endswith(".safetensors")
 
-    @cached_property
+    @property
     def offered_schedulers(self) -> tuple[Scheduler, ...]:
         """In the order of models.toml, or of the table."""
-        if self.schedulers:
-            return tuple(found for name in self.schedulers if (found := find_scheduler(name)))
-        default = find_scheduler(self.defaults.scheduler)
-        return tuple(each for each in SCHEDULERS if default and each.family is default.family)
+        return _offered(self.schedulers, self.defaults.scheduler)
 
     def find_scheduler(self, name: str) -> Scheduler | None:
         """The scheduler of that name or class name, if this model offers it."""
@@ -205,6 +202,14 @@ class Model(_Part):
             return []
         names = ", ".join(scheduler.name for scheduler in self.offered_schedulers)
         return [Refusal("/scheduler", f"must be one of {names}, or the diffusers class name of one")]
+
+
+@lru_cache
+def _offered(names: tuple[str, ...], default: str) -> tuple[Scheduler, ...]:
+    if names:
+        return tuple(found for name in names if (found := find_scheduler(name)))
+    its = find_scheduler(default)
+    return tuple(each for each in SCHEDULERS if its and each.family is its.family)
 
 
 def _is_repository(source: str) -> bool:

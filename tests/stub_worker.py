@@ -35,6 +35,8 @@ from worker.settings import WorkerSettings
 
 log = structlog.get_logger("darkroom.worker")
 
+STEP_SECONDS = 0.05
+
 
 def grey(level: int) -> PreviewArray:
     """A plain preview of a picture of 64 x 64."""
@@ -65,7 +67,7 @@ class StubDraw:
                 running.remove(member)
             step += 1
             if running:
-                time.sleep(0.05)
+                time.sleep(STEP_SECONDS)
                 running = [member for member in running if _goes_on(member, step)]
         return calls
 
@@ -142,7 +144,8 @@ def pictures(parameters: GenerationParameters, batch_size: int) -> Drawn:
     if verb == "filtered":
         for index in map(int, number.split() or range(len(images))):
             images[index] = None
-    return Drawn(images, 0.02, 0.0, 0.0, batch_size=batch_size)
+    denoise_seconds = STEP_SECONDS * int(number) if verb == "steps" else 0.0
+    return Drawn(images, 0.02, denoise_seconds, 0.0, batch_size=batch_size)
 
 
 def _quote(parameters: GenerationParameters, verb: str) -> None:

@@ -24,7 +24,12 @@ def _cost(turns: Turns, move: Callable[[], Any]) -> int:
 
 
 def _costs(turns: Turns, owners: str, batch_key: str) -> dict[str, int]:
-    """Of each move, with that line."""
+    """Of each move, with that line: the fewest of three times, for other processes may ask the same Redis something."""
+    times = [_costs_once(turns, owners, batch_key) for _ in range(3)]
+    return {move: min(costs[move] for costs in times) for move in times[0]}
+
+
+def _costs_once(turns: Turns, owners: str, batch_key: str) -> dict[str, int]:
     turns.client.flushdb()
     turns.ready("w")
     turns.pace(seconds=1, cost=1)
@@ -42,7 +47,7 @@ def _costs(turns: Turns, owners: str, batch_key: str) -> dict[str, int]:
 @pytest.fixture(autouse=True)
 def _loaded(turns: Turns) -> None:
     """Every script: the first call of one is two more commands."""
-    _costs(turns, "abc", "")
+    _costs_once(turns, "abc", "")
 
 
 @pytest.mark.parametrize("batch_key", ["", "k"])

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,14 @@ def waits_for_a_lock(pid: int) -> bool:
 
 
 def assert_one_at_a_time(jobs: list[dict[str, Any]]) -> None:
-    """Each job started after the one before had ended: never two workers at once."""
-    times = sorted((job["started_at"], job["completed_at"]) for job in jobs)
-    for (_, ended), (started, _) in pairwise(times):
-        assert ended <= started
+    """Each batch started after the one before had been drawn, though maybe not stored: never two workers at once."""
+    drawing: dict[datetime, float] = {}
+    for job in jobs:
+        started, timings = datetime.fromisoformat(job["started_at"]), job["timings"]
+        seconds = timings["denoise_seconds"] + timings["decode_seconds"]
+        drawing[started] = max(seconds, drawing.get(started, 0))
+    for (before, seconds), (started, _) in pairwise(sorted(drawing.items())):
+        assert before + timedelta(seconds=seconds) <= started
 
 
 @contextmanager

@@ -54,7 +54,8 @@ def test_a_model_that_does_not_fit_is_refused_with_what_is_missing_and_the_next_
 
 def test_jobs_for_several_models_are_drawn_in_the_order_of_the_line(models: Serve) -> None:
     names = ["pocket", "twin", "pocket", "twin", "twin", "pocket"]
-    job_ids = [models.submit(model=name, num_inference_steps=2, seed=3) for name in names]
+    # Exclusive: others go along with the first of their kind.
+    job_ids = [models.submit(model=name, num_inference_steps=2, seed=3, exclusive=True) for name in names]
     jobs = [models.end_of(job_id) for job_id in job_ids]
     assert [job["parameters"]["model"] for job in jobs] == names
     assert sorted(jobs, key=lambda job: job["started_at"]) == jobs
