@@ -8,12 +8,15 @@ import json
 import sys
 from argparse import Namespace
 
+import psutil
+
 from bench.client import Client, image_in_hand, run, window
 from bench.figures import percentile
 from bench.report import Goal, Result, Row, options, publish
 from bench.stack import CAN_PIN, Stack, answers, cores, free_port, on, process, stack, until
 
 CLIENTS = 16
+PARTS = ("the service", "the worker", "Valkey")
 REQUEST = json.dumps({"prompt": "an empty job", "seed": 1}).encode()
 
 
@@ -27,9 +30,19 @@ async def _floor(client: Client) -> None:
     await client.call("GET", "/empty/1")
 
 
+def _core_seconds(darkroom: Stack) -> dict[str, float]:
+    """What each part has had of a core: a measure that other work on the machine hardly touches."""
+    times = [
+        psutil.Process(each.pid).cpu_times() for each in (darkroom.service, darkroom.worker, darkroom.valkey) if each
+    ]
+    return {part: each.user + each.system for part, each in zip(PARTS, times, strict=True)}
+
+
 def measure(asked: Namespace) -> Result:
     floor_port = free_port()
-    found: dict[str, list[float]] = {name: [] for name in ("p50", "p95", "rate", "failed", "floor", "floor_p95")}
+    found: dict[str, list[float]] = {
+        name: [] for name in ("p50", "p95", "rate", "failed", "floor", "floor_p95", *PARTS)
+    }
     with on(cores(1)), stack("tests.stub_worker") as darkroom:
         command = (sys.executable, "-m", "bench.comparison_app", str(floor_port), darkroom.redis_url)
         with process(*command, log=darkroom.data_dir / "floor.log") as floor:
@@ -44,6 +57,7 @@ def measure(asked: Namespace) -> Result:
             Row("one client, p50", "ms", kept["p50"], Goal(at_most=5)),
             Row("one client, p95", "ms", kept["p95"], Goal(at_most=10)),
             Row(f"{CLIENTS} clients", "jobs/s", kept["rate"], Goal(at_least=300)),
+            *(Row(f"what {part} takes of a core for a job", "ms", kept[part]) for part in PARTS),
             Row("jobs that failed", "", kept["failed"], Goal(at_most=0)),
             Row("three requests to a FastAPI app that does nothing, p50", "ms", kept["floor"]),
             Row("the same, p95", "ms", kept["floor_p95"]),
@@ -56,7 +70,10 @@ def measure(asked: Namespace) -> Result:
 def _round(asked: Namespace, darkroom: Stack, floor_port: int, found: dict[str, list[float]]) -> None:
     alone = run(window(darkroom.port, darkroom.key, 1, asked.jobs, _job))
     floor = run(window(floor_port, None, 1, asked.jobs, _floor))
+    before = _core_seconds(darkroom)
     together = run(window(darkroom.port, darkroom.key, CLIENTS, asked.jobs * 4, _job))
+    for part, seconds in _core_seconds(darkroom).items():
+        found[part].append(1000 * (seconds - before[part]) / (asked.jobs * 4))
     found["p50"].append(1000 * percentile(alone.latencies, 0.5))
     found["p95"].append(1000 * percentile(alone.latencies, 0.95))
     found["rate"].append(together.rate)
