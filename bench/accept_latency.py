@@ -11,7 +11,7 @@ from argparse import Namespace
 
 from bench.client import Client, run
 from bench.figures import percentile
-from bench.report import Goal, Result, Row, options, publish
+from bench.report import Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, cores, on, stack
 
 REQUEST = {"prompt": "an oil painting of a penguin on a blue background", "seed": 1}
@@ -77,15 +77,5 @@ def measure(asked: Namespace) -> Result:
     return Result("accept_latency", "From POST /generate to its answer", rows, conditions)
 
 
-def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=300, help="in a round")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.requests = 1, 10
-    publish(measure(asked), asked)
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, measure, rounds=Count(5, 1), requests=Count(300, 10, "in a round"))

@@ -12,7 +12,7 @@ import psutil
 
 from bench.client import Client, image_in_hand, run, window
 from bench.figures import percentile
-from bench.report import Goal, Result, Row, options, publish
+from bench.report import Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, answers, cores, free_port, on, process, stack, until
 
 CLIENTS = 16
@@ -82,15 +82,5 @@ def _round(asked: Namespace, darkroom: Stack, floor_port: int, found: dict[str, 
     found["floor_p95"].append(1000 * percentile(floor.latencies, 0.95))
 
 
-def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--jobs", type=int, default=150, help="in a round, by one client")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.jobs = 1, 10
-    publish(measure(asked), asked)
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, measure, rounds=Count(5, 1), jobs=Count(150, 10, "in a round, by one client"))

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 import redis
 
 from bench.client import Client, run
-from bench.report import Goal, Result, Row, options, publish
+from bench.report import Count, Goal, Result, Row, command
 from bench.stack import Stack, stack
 from contract import scripts
 from contract.worker_state import WorkerState
@@ -130,16 +130,11 @@ def measure(asked: Namespace) -> Result:
     return Result("queue_depth", "What an operation costs with so many jobs in line", rows, conditions)
 
 
-def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=100, help="in a round, at each depth")
-    parser.add_argument("--depths", type=int, nargs="+", default=DEPTHS)
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.turns, asked.depths = 1, 5, DEPTHS[:2]
-    publish(measure(asked), asked)
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__,
+        measure,
+        rounds=Count(5, 1),
+        turns=Count(100, 5, "in a round, at each depth"),
+        depths=Count(DEPTHS, DEPTHS[:2]),
+    )

@@ -9,7 +9,7 @@ import os
 import platform
 import statistics
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -174,6 +174,28 @@ def options(description: str | None) -> argparse.ArgumentParser:
     kept = f"{RESULTS.relative_to(ROOT)}, with --quick nowhere"
     parser.add_argument("--results", type=Path, help=f"where the JSON is kept (default: {kept})")
     return parser
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of something a measurement makes; several numbers where it is made with each of them."""
+
+    usual: int | Sequence[int]
+    quick: int | Sequence[int]
+    help: str | None = None
+
+
+def command(description: str | None, measure: Callable[[argparse.Namespace], Result], **counts: Count) -> None:
+    """Measures, with the counts that the command line asks for, and publishes what was found."""
+    parser = options(description)
+    for name, count in counts.items():
+        several = None if isinstance(count.usual, int) else "+"
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, nargs=several, default=count.usual, help=count.help)
+    asked = parser.parse_args()
+    if asked.quick:
+        vars(asked).update({name: count.quick for name, count in counts.items()})
+    publish(measure(asked), asked)
 
 
 def publish(result: Result, asked: argparse.Namespace) -> None:

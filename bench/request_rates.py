@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.client import Client, Window, Work, run, window
-from bench.report import Goal, Result, Row, options, publish
+from bench.report import Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, answers, cores, free_port, on, process, stack, until
 
 CLIENTS = 16
@@ -92,15 +92,5 @@ def _rounds(
     return {name: [each[name].rate for each in rounds] for name in windows}, failed
 
 
-def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=1500, help="in a window")
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.requests = 1, 50
-    publish(measure(asked), asked)
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, measure, rounds=Count(5, 1), requests=Count(1500, 50, "in a window"))

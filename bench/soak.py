@@ -18,7 +18,7 @@ import redis
 
 from bench.client import Client, image_in_hand, run, window
 from bench.figures import slope
-from bench.report import Goal, Result, Row, number, options, publish
+from bench.report import Count, Goal, Result, Row, command, number
 from bench.stack import Stack, Worker, stack
 from contract import keys
 
@@ -166,16 +166,11 @@ def measure(asked: Namespace) -> Result:
     return Result("soak", "What many jobs leave behind", rows, conditions)
 
 
-def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--jobs", type=int, default=10_000, help="empty ones")
-    parser.add_argument("--model-jobs", type=int, default=1000, help="of the bundled model, two steps each")
-    parser.add_argument("--leaking-jobs", type=int, default=200)
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.jobs, asked.model_jobs, asked.leaking_jobs = 40, 0, 40
-    publish(measure(asked), asked)
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__,
+        measure,
+        jobs=Count(10_000, 40, "empty ones"),
+        model_jobs=Count(1000, 0, "of the bundled model, two steps each"),
+        leaking_jobs=Count(200, 40),
+    )

@@ -19,7 +19,7 @@ import torch
 
 from bench.client import CallFailed, Client, image_in_hand, run, window
 from bench.figures import over_neighbours, percentile
-from bench.report import ROOT, Goal, Result, Row, options, publish
+from bench.report import ROOT, Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, cores, on, stack
 from contract.image_file import encode_image
 from contract.model_catalog import read_model_catalog
@@ -215,17 +215,12 @@ def _price_of_batching(asked: Namespace) -> Row:
     return Row("an empty job that comes alone: with batching, less without", "ms, p50", price[1:], Goal(at_most=0.2))
 
 
-def main() -> None:
-    parser = options(__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--images", type=int, default=16, help="of the bare loop, in a window")
-    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
-    asked = parser.parse_args()
-    if asked.quick:
-        asked.rounds, asked.steps, asked.images, asked.cores = 1, 1, 2, [1]
-    publish(measure(asked), asked)
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__,
+        measure,
+        rounds=Count(3, 1),
+        steps=Count(8, 1),
+        images=Count(16, 2, "of the bare loop, in a window"),
+        cores=Count([1, 2], [1]),
+    )

@@ -12,10 +12,10 @@ def batch_key(model: Model, parameters: GenerationParameters) -> str:
     """
     size = f"{parameters.width}x{parameters.height}"
     steps = str(parameters.num_inference_steps)
-    return " ".join([model.id, size, steps, parameters.scheduler, *_guidance(model.guidance, parameters)])
+    return " ".join([model.id, size, steps, parameters.scheduler, *_guidance(model, parameters.guidance_scale)])
 
 
-def _guidance(kind: GuidanceKind, parameters: GenerationParameters) -> list[str]:
-    if kind is GuidanceKind.EMBEDDED:
-        return [f"guidance {parameters.guidance_scale}"]
-    return ["guided"] if kind is GuidanceKind.CLASSIFIER_FREE and parameters.guidance_scale > 1 else []
+def _guidance(model: Model, scale: float) -> list[str]:
+    if model.guidance is GuidanceKind.EMBEDDED:
+        return [f"guidance {scale}"]
+    return ["guided"] if model.is_guided(scale) else []

@@ -131,6 +131,10 @@ class Model(_Part):
         """In the order of models.toml, or of the table."""
         return _offered(self.schedulers, self.defaults.scheduler)
 
+    def is_guided(self, guidance_scale: float) -> bool:
+        """Whether every step is computed with and without the prompt: two rows for each image."""
+        return self.guidance is GuidanceKind.CLASSIFIER_FREE and guidance_scale > 1
+
     def find_scheduler(self, name: str) -> Scheduler | None:
         """The scheduler of that name or class name, if this model offers it."""
         scheduler = find_scheduler(name)

@@ -77,15 +77,9 @@ class Drawing:
             # Only now, outside of the except block: its traceback keeps the activations alive.
             self._device.collect()
             plan = self._next_plan(plan)
-            self.ask()  # a deadline may be over, or a client gone
+            self._ask()  # a deadline may be over, or a client gone
         if self.images:
             self._planned.memory.note_success()
-
-    def ask(self, but: Share | None = None) -> None:
-        """Every job that is in whether it stays, while there is nothing to see."""
-        for share in self._in():
-            if share is not but:
-                share.ask(*self._progress, _nothing)
 
     @property
     def waiting(self) -> list[Member]:
@@ -99,6 +93,12 @@ class Drawing:
 
     def _in(self) -> list[Share]:
         return [share for share in self._shares if share.is_in]
+
+    def _ask(self, but: Share | None = None) -> None:
+        """Every job that is in whether it stays, while there is nothing to see."""
+        for share in self._in():
+            if share is not but:
+                share.ask(*self._progress, _nothing)
 
     def _first_plan(self) -> MemoryPlan:
         try:
@@ -192,7 +192,7 @@ class Drawing:
         self._size = plan.tile_side**2 if plan.tile_side else self._demand.pixels
         for share in self._in():
             while share.is_in and (missing := share.undecoded):
-                self.ask(but=share)
+                self._ask(but=share)
                 loaded = self._load(plan)
                 latents = share.latents[missing[0]]
                 with self._timed(share.seconds, "decode"), self._planned.measured(plan, "decode", self._size):

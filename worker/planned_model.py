@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from contract.model import GuidanceKind, Model
+from contract.model import Model
 from contract.parameters import GenerationParameters
 from contract.rung import Rung
 from worker.device import Device
@@ -79,14 +79,14 @@ class PlannedModel:
 
     def demand(self, parameters: GenerationParameters, images: int | None = None) -> Demand:
         """Of that many images; of those that are asked for, if that is left open."""
-        guided = self._guided(parameters.guidance_scale)
+        guided = self.model.is_guided(parameters.guidance_scale)
         images = images or parameters.num_images_per_prompt
         return Demand(images, parameters.width, parameters.height, guided)
 
     def default_demand(self) -> Demand:
         """Of one image at the model's defaults."""
         defaults = self.model.defaults
-        return Demand(1, defaults.width, defaults.height, self._guided(defaults.guidance_scale))
+        return Demand(1, defaults.width, defaults.height, self.model.is_guided(defaults.guidance_scale))
 
     def plan(self, demand: Demand) -> MemoryPlan:
         """Where the model is loaded for less room than there is now, only after that has held for a while.
@@ -165,9 +165,6 @@ class PlannedModel:
         # Counted among what would make way, or not loaded yet; but it stays while the model draws.
         host_bytes = max(room.host_bytes - self.footprint.checker_bytes, 0)
         return replace(room, host_bytes=host_bytes, loaded=self._models.layout(self.model.id))
-
-    def _guided(self, guidance_scale: float) -> bool:
-        return self.model.guidance is GuidanceKind.CLASSIFIER_FREE and guidance_scale > 1
 
     @property
     def _vae_dtype(self) -> torch.dtype:

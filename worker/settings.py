@@ -21,8 +21,8 @@ def _split(value: Any) -> Any:
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 PerChannel = Annotated[tuple[_Number, _Number, _Number], NoDecode, BeforeValidator(_split)]
 """Three numbers, comma-separated in the environment."""
-_BatchSize = Annotated[int, Field(ge=1, le=64)]
-BatchSizes = Annotated[tuple[_BatchSize, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
+_Images = Annotated[int, Field(ge=1, le=64)]
+CompiledBatches = Annotated[tuple[_Images, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
 """Comma-separated in the environment."""
 
 
@@ -53,7 +53,7 @@ class WorkerSettings(ContractSettings):
     """Off: with PyTorch's own attention it costs memory and time. See docs/decisions."""
     compile: bool = False
     """Compile the default model's denoiser for the batches below, before the worker is ready."""
-    compile_batches: BatchSizes = (1, 2, 4, 8)
+    compile_batches: CompiledBatches = (1, 2, 4, 8)
     """Images in one pipeline call, at the model's default size; any other call is not compiled."""
     safety_checker: bool = True
     """Judge pictures with the safety checker of a model that ships one."""
