@@ -36,8 +36,8 @@ class Beat:
         self._executions: tuple[Execution, ...] = ()
         self._holding = threading.Lock()
         self._moved_at = time.monotonic()
-        self._wake = threading.Event()
-        self._closed = False
+        self._held = threading.Event()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
         self._thread.start()
 
@@ -46,7 +46,7 @@ class Beat:
         with self._holding:
             self._executions = (*self._executions, execution)
             self._moved_at = time.monotonic()
-        self._wake.set()
+        self._held.set()
 
     def release(self, execution: Execution) -> None:
         """It has ended; by whatever thread."""
@@ -61,19 +61,21 @@ class Beat:
 
     def close(self) -> None:
         """The last beat is over when this returns."""
-        self._closed = True
-        self._wake.set()
+        self._closing.set()
+        self._held.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed:
+        while not self._closing.is_set():
             try:
                 self._beat()
             except RedisError as error:
                 log.warning("beat_missed", error=error)
             self._end_if_hung()
-            self._wake.wait(BUSY_SECONDS if self._executions else IDLE_SECONDS)
-            self._wake.clear()
+            # A lease that has just begun need not be renewed: jobs that take no time would else cost a beat each.
+            if self._executions or self._held.wait(IDLE_SECONDS):
+                self._held.clear()
+                self._closing.wait(BUSY_SECONDS)
 
     def _beat(self) -> None:
         executions = self._executions
