@@ -14,9 +14,12 @@ _SETTLED_JOBS = 10
 """What the first jobs add stays: libraries that are imported late, caches that fill once, the allocators' arenas."""
 
 
+_PROCESS = psutil.Process()
+
+
 def resident_bytes() -> int:
     """The process's memory without what is mapped from files, which the system can drop; where it tells them apart."""
-    memory = psutil.Process().memory_info()
+    memory = _PROCESS.memory_info()
     return int(memory.rss - getattr(memory, "shared", 0))
 
 
