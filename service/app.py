@@ -9,7 +9,7 @@ from typing import Any
 
 import redis.asyncio
 import structlog
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from contract.image_store import local_image_store
@@ -63,7 +63,6 @@ from service.webhooks.sending import Sender, resolver
 from service.webhooks.signing import WebhookSecrets
 from service.wire.bounded_body import BoundedBody
 from service.wire.every_method import EveryMethod
-from service.wire.known_query import known_query
 
 log = structlog.get_logger("darkroom.service")
 
@@ -135,7 +134,6 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         # It would send the query strings of requests and the texts of errors, which may hold what nobody else may see.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         redirect_slashes=False,  # a redirect would name the Host that the client sent, and http behind a TLS proxy
-        dependencies=[Depends(known_query)],
         webhooks=told_events,
     )
     app.add_middleware(EveryMethod)
@@ -158,7 +156,7 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         health,
         docs,
     ):
-        app.include_router(routes.router)
+        app.router.routes += routes.router.routes  # a router that is included finds its route anew for each request
     app.mount("/static", StaticAssets(directory=_STATIC), name="static")
     app.openapi()  # made now, and not while a request waits for it
     return app

@@ -54,12 +54,13 @@ class Parts:
     """None where the service asks for no key."""
 
 
-async def _parts(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
+    """Those of the service that was asked."""
     parts: Parts = request.app.state.parts
     return parts
 
 
-WithParts = Annotated[Parts, Depends(_parts)]
+WithParts = Annotated[Parts, Depends(parts_of)]
 
 _BEARER = HTTPBearer(
     scheme_name="key",
@@ -75,19 +76,19 @@ def _find_owner(parts: Parts, credentials: HTTPAuthorizationCredentials | None) 
     return parts.keys.find(credentials.credentials) if credentials else None
 
 
-async def is_stranger(request: Request) -> bool:
-    """Whether the service has keys, and the request shows none in force."""
-    return _find_owner(await _parts(request), await _BEARER(request)) is None
+async def owner_of(request: Request) -> Owner | None:
+    """Whoever asks; None for a stranger to a service that has keys."""
+    return await _owner_if_known(request, await _BEARER(request))
 
 
 async def _owner_if_known(request: Request, credentials: _Credentials) -> Owner | None:
-    owner = _find_owner(await _parts(request), credentials)
+    owner = _find_owner(await parts_of(request), credentials)
     name_in_log(owner, request.path_params.get("job_id"))
     return owner
 
 
 WithOwnerIfKnown = Annotated[Owner | None, Depends(_owner_if_known)]
-"""Whoever asks; None for a stranger to a service that has keys."""
+"""As `owner_of`."""
 
 
 async def _owner(request: Request, credentials: _Credentials) -> Owner:
@@ -127,7 +128,7 @@ Admit = Callable[[str], Owner | None]
 async def _admission(
     request: Request, credentials: _Credentials, expires: _Expires = None, signature: _Signature = None
 ) -> Admit:
-    urls = (await _parts(request)).signed_urls
+    urls = (await parts_of(request)).signed_urls
     owner = await _owner_if_known(request, credentials)
 
     def admit(picture: str) -> Owner | None:

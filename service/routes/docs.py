@@ -1,12 +1,14 @@
 """GET /docs: Swagger UI, from files of this service alone; GET /openapi.json: the document that it shows."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, JSONResponse
 
+from service.routes.router import api_router
+
 _DOCUMENT = "/openapi.json"
 
-router = APIRouter(include_in_schema=False)
+router = api_router()
 
 
 @router.get(_DOCUMENT)

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
 
@@ -15,6 +15,7 @@ from service.errors import JobExpired, JobNotFound
 from service.jobs.job_events import Event, Feed
 from service.openapi.headers import answer_headers
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 
 PING_SECONDS = 15.0
 _LOOK_AGAIN_SECONDS = 1.0
@@ -33,7 +34,7 @@ _EVENT: dict[str, Any] = {
 }
 _EXAMPLE = {"event": "progress", "id": "3", "data": '{"step": 8, "total": 20}'}
 
-router = APIRouter(tags=["jobs"])
+router = api_router("jobs")
 
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", pattern="^[0-9]{0,15}$", description="the id of an event; go on after it")

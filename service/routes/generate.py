@@ -3,23 +3,24 @@
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from redis.exceptions import RedisError
 
 from contract.job import Job
 from contract.parameters import JobRequest
-from service.dependencies import WithOwner, WithParts
-from service.headers.idempotency import KEY_PARAMETER, IdempotencyKey
+from service.dependencies import WithOwner, WithParts, owner_of, parts_of
+from service.headers.idempotency import KEY_PARAMETER, IdempotencyKey, idempotency_key
 from service.headers.preferences import MAX_WAIT_SECONDS, preferred_wait
 from service.jobs.completion import draw_seed
 from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LINKS
 from service.routes.answers import answer
 from service.routes.problems import problem_responses
+from service.routes.router import api_router, shortcut
 from service.routes.submitted import SUBMISSION_HEADERS, submission_headers
 from service.wire.json_body import json_body, json_request
 
-router = APIRouter(tags=["jobs"])
+router = api_router("jobs")
 
 _EXTRA: dict[str, Any] = {
     **json_request(JobRequest),
@@ -33,6 +34,17 @@ _EXTRA: dict[str, Any] = {
         },
     ],
 }
+
+
+_body = json_body(JobRequest)
+
+
+async def _plainly(request: Request) -> Response | None:
+    owner = await owner_of(request)
+    if owner is None or request.scope["query_string"]:
+        return None
+    key = await idempotency_key(request)
+    return await generate(request, owner, key, await _body(request), await parts_of(request))
 
 
 @router.post(
@@ -58,16 +70,17 @@ _EXTRA: dict[str, Any] = {
     },
     openapi_extra=_EXTRA,
 )
+@shortcut(_plainly)
 async def generate(
     request: Request,
     owner: WithOwner,
-    idempotency_key: IdempotencyKey,
-    asked: Annotated[JobRequest, Depends(json_body(JobRequest))],
+    key: IdempotencyKey,
+    asked: Annotated[JobRequest, Depends(_body)],
     parts: WithParts,
 ) -> Response:
     """Puts a job in line and answers at once. Poll its Location, or wait there with `?wait=`, or here with Prefer."""
     completed = parts.completion.complete(asked, draw_seed(asked.num_images_per_prompt))
-    submitted = await parts.submission.submit(asked, completed, owner, idempotency_key)
+    submitted = await parts.submission.submit(asked, completed, owner, key)
     job = submitted.what
     headers = {"Location": f"/jobs/{job.id}", **submission_headers(submitted)}
     wait = preferred_wait(request)

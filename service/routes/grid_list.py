@@ -1,6 +1,6 @@
 """GET /grids: the caller's grids, newest first, page by page."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 
 from contract.grid import GridSummary
@@ -10,8 +10,9 @@ from service.openapi.links import GRID_LIST_LINKS
 from service.routes.answers import answer
 from service.routes.paging import Cursor, Limit, decode_cursor, encode_cursor, page_headers
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 
-router = APIRouter(tags=["grids"])
+router = api_router("grids")
 
 
 class GridList(BaseModel):

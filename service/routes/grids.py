@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from contract.grid import Grid
 from service.dependencies import WithOwner, WithParts
@@ -13,10 +13,11 @@ from service.openapi.links import GRID_LINKS
 from service.routes.answers import answer
 from service.routes.jobs import Wait
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 from service.routes.submitted import SUBMISSION_HEADERS, submission_headers
 from service.wire.json_body import json_body, json_request
 
-router = APIRouter(tags=["grids"])
+router = api_router("grids")
 
 _EXTRA: dict[str, Any] = {**json_request(GridRequest), "parameters": [KEY_PARAMETER]}
 _GRID: dict[str, Any] = {

@@ -2,15 +2,16 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from contract.errors import StoreError, StoreFull
 from service.dependencies import Parts, WithOwnerIfKnown, WithParts
+from service.routes.router import api_router
 from service.workers import WorkerReport, read_workers
 
-router = APIRouter(tags=["health"])
+router = api_router("health")
 
 _FULL = "full, no new jobs"
 

@@ -6,7 +6,7 @@ Knows the headers; the bytes come from the store, or from image_variants where t
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BeforeValidator
 from starlette.responses import StreamingResponse
 
@@ -14,7 +14,7 @@ from contract.image_file import CONTENT_TYPES
 from contract.job import StoredImage
 from contract.parameters import OutputFormat
 from service.access.owners import Owner
-from service.dependencies import Parts, WithParts, WithViewer
+from service.dependencies import Parts, WithParts, WithViewer, owner_of, parts_of
 from service.errors import ImageNotFound
 from service.headers.byte_ranges import ByteRange
 from service.headers.conditions import CONDITION_PARAMETERS, read_conditions
@@ -22,8 +22,9 @@ from service.headers.content_negotiation import preferred_format
 from service.openapi.headers import answer_headers
 from service.pictures.representation import Representation, ThumbnailWidth, represent, stored_format
 from service.routes.problems import problem_responses
+from service.routes.router import api_router, shortcut
 
-router = APIRouter(tags=["images"])
+router = api_router("images")
 
 FORMATS: dict[str, OutputFormat] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 """Extension -> format."""
@@ -62,6 +63,13 @@ Width = Annotated[
 ]
 
 
+async def _plainly(request: Request) -> Response | None:
+    owner = await owner_of(request)
+    if owner is None or request.scope["query_string"]:
+        return None
+    return await named_image(request, **request.path_params, viewer=owner, parts=await parts_of(request))
+
+
 @router.get(
     "/images/{job_id}/{index}.{extension}",
     operation_id="get_image",
@@ -74,6 +82,7 @@ Width = Annotated[
     summary="A picture's headers",
     **_declared(in_parts=False),
 )
+@shortcut(_plainly)
 async def named_image(
     request: Request,
     job_id: str,

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from contract.image_file import CONTENT_TYPES
 from service.dependencies import WithOwner, WithParts
 from service.inspection.inspection import Inspection
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 from service.wire.media_type import check_media_type
 
 MAX_IMAGE_BYTES = 32 * 1024 * 1024
 
-router = APIRouter(tags=["images"])
+router = api_router("images")
 
 _TYPES = (*CONTENT_TYPES.values(), "application/octet-stream")
 _FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}

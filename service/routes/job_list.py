@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
 from contract.errors import Refusal
@@ -16,8 +16,9 @@ from service.openapi.links import JOB_LIST_LINKS
 from service.routes.answers import answer
 from service.routes.paging import Cursor, Limit, decode_cursor, encode_cursor, page_headers
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 
-router = APIRouter(tags=["jobs"])
+router = api_router("jobs")
 
 
 class JobList(BaseModel):

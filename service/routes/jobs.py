@@ -1,16 +1,18 @@
 """GET /jobs/{id}, with `?wait=`; POST /jobs/{id}/cancel; DELETE /jobs/{id}."""
 
+import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Request, Response
 
 from contract.job import Job
-from service.dependencies import WithOwner, WithParts
+from service.dependencies import WithOwner, WithParts, owner_of, parts_of
 from service.headers.preferences import MAX_WAIT_SECONDS
 from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LINKS
 from service.routes.answers import answer
 from service.routes.problems import problem_responses
+from service.routes.router import api_router, shortcut
 
 _JOB: dict[str, Any] = {
     "model": Job,
@@ -19,11 +21,20 @@ _JOB: dict[str, Any] = {
     "links": JOB_LINKS,
 }
 
-router = APIRouter(tags=["jobs"])
+router = api_router("jobs")
 
 Wait = Annotated[
     float, Query(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False, description="hold up to this many seconds for the end")
 ]
+
+_PLAIN_WAIT = re.compile(rb"(?:wait=([1-5]?[0-9]))?")
+
+
+async def _plainly(request: Request) -> Response | None:
+    owner, wait = await owner_of(request), _PLAIN_WAIT.fullmatch(request.scope["query_string"])
+    if owner is None or wait is None:
+        return None
+    return await get_job(request.path_params["job_id"], owner, await parts_of(request), float(wait[1] or 0))
 
 
 @router.get(
@@ -33,6 +44,7 @@ Wait = Annotated[
     response_class=Response,
     responses={200: _JOB, **problem_responses(404, 410, 503)},
 )
+@shortcut(_plainly)
 async def get_job(job_id: str, owner: WithOwner, parts: WithParts, wait: Wait = 0) -> Response:
     """Status, place in line, progress, effective parameters, images, error and timings in one answer."""
     return answer(await (parts.queue.wait(job_id, owner, wait) if wait else parts.queue.fetch(job_id, owner)))

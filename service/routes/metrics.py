@@ -1,6 +1,6 @@
 """GET /metrics: what Prometheus scrapes."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
@@ -9,8 +9,9 @@ from service.errors import NotFound
 from service.headers.content_negotiation import qualities_of
 from service.openapi.headers import answer_headers
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 
-router = APIRouter(tags=["health"])
+router = api_router("health")
 
 _EXAMPLE = """\
 # HELP darkroom_queue_depth Jobs in line.

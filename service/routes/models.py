@@ -1,6 +1,5 @@
 """GET /models: what is on offer, and how it stands with the workers. GET /schedulers: how it can be denoised."""
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 
@@ -8,9 +7,10 @@ from contract.model import GuidanceKind, Model, ModelDefaults, ModelLimits
 from contract.schedulers import SCHEDULERS, Scheduler
 from contract.worker_state import ModelState
 from service.dependencies import WithOwner, WithParts
+from service.routes.router import api_router
 from service.workers import read_model_states
 
-router = APIRouter(tags=["models"])
+router = api_router("models")
 
 
 class _Offer(BaseModel):

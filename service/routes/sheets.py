@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from contract.image_file import CONTENT_TYPES
 from service.dependencies import WithParts, WithSheetViewer
@@ -11,8 +11,9 @@ from service.headers.conditions import CONDITION_PARAMETERS, read_conditions
 from service.openapi.headers import answer_headers
 from service.routes.images import FORMATS
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 
-router = APIRouter(tags=["grids"])
+router = api_router("grids")
 
 _HEADERS = answer_headers("ETag", "Cache-Control")
 _ROUTE: dict[str, Any] = {

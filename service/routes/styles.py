@@ -1,12 +1,12 @@
 """GET /styles: the styles that a request may name."""
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from service.dependencies import WithOwner, WithParts
+from service.routes.router import api_router
 from service.styles import Style
 
-router = APIRouter(tags=["models"])
+router = api_router("models")
 
 
 class OfferedStyles(BaseModel):

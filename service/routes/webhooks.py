@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from contract.job import Job
 from service.dependencies import WithOwner, WithParts
@@ -10,6 +10,7 @@ from service.openapi.headers import answer_headers
 from service.openapi.links import JOB_LINKS
 from service.routes.answers import answer
 from service.routes.problems import problem_responses
+from service.routes.router import api_router
 from service.webhooks.signing import WebhookSecret
 
 _SECRET: dict[str, Any] = {
@@ -18,7 +19,7 @@ _SECRET: dict[str, Any] = {
     "headers": answer_headers("Cache-Control"),
 }
 
-router = APIRouter(tags=["webhooks"])
+router = api_router("webhooks")
 
 
 @router.get(

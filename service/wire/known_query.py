@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request
 
 from contract.errors import Refusal
-from service.dependencies import is_stranger
+from service.dependencies import owner_of
 from service.errors import ValidationFailed
 
 
@@ -27,7 +27,7 @@ async def known_query(request: Request) -> None:
             refusals.append(Refusal("", "a parameter that this operation does not have (query)"))
         elif len(request.query_params.getlist(name)) > 1 and not _is_list(known[name]):
             refusals.append(Refusal(f"/{name}", "must be given once (query)"))
-    if refusals and not (_needs_key(operation) and await is_stranger(request)):
+    if refusals and not (_needs_key(operation) and await owner_of(request) is None):
         raise ValidationFailed(refusals)
 
 
