@@ -28,6 +28,8 @@ from worker.schedulers import build_scheduler
 
 CLIENTS = 16
 BATCH = 8
+_TURNS = 4
+"""Of each client in a window: the first picture is drawn alone, and the last ones in what batches are left."""
 SUBJECTS = ("a penguin", "a fox", "a lighthouse", "a red apple", "an owl", "a castle", "a sailing boat", "a teapot")
 WITHOUT, WITH = "without batching", "with batching"
 
@@ -140,7 +142,7 @@ class Rounds:
         self._note("above, p95", 1000 * percentile(above, 0.95))
         before = self._bare_rates()
         for name, darkroom in stacks.items():
-            drawn = run(window(darkroom.port, darkroom.key, CLIENTS, CLIENTS * 2, work))
+            drawn = run(window(darkroom.port, darkroom.key, CLIENTS, CLIENTS * _TURNS, work))
             after = self._bare_rates()
             self._note(name, drawn.rate)
             self._note("failed", drawn.failed)
@@ -195,7 +197,7 @@ def measure(asked: Namespace) -> Result:
     conditions = {
         "steps": asked.steps,
         "bare pictures a window": asked.images,
-        "pictures of the service a window": 2 * CLIENTS,
+        "pictures of the service a window": CLIENTS * _TURNS,
         "pinned": CAN_PIN,
     }
     notes = ["A lone request must pay 0 ms for batching; what two medians differ by of themselves is allowed."]
@@ -220,7 +222,7 @@ if __name__ == "__main__":
         __doc__,
         measure,
         rounds=Count(3, 1),
-        steps=Count(8, 1),
+        steps=Count(20, 1),
         images=Count(16, 2, "of the bare loop, in a window"),
         cores=Count([1, 2], [1]),
     )

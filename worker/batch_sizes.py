@@ -18,6 +18,8 @@ _GAIN = 0.97
 _ENOUGH = 2
 """Calls of a size before it is judged: the first one also chooses kernels and grows the allocator's pool."""
 _KEPT = 5
+"""Calls of a size that are looked at, and as many before it is given up, which is for ten minutes: a few may have been
+disturbed."""
 _FRESH_SECONDS = 600
 """What else computes on the device changes; so does what a worker learned when it was busy."""
 _LONGEST_CALL_SECONDS = 60
@@ -73,12 +75,15 @@ class BatchSizes:
             if 2 * size * (alone if doubled is None else doubled) > _LONGEST_CALL_SECONDS:
                 break
             if doubled is not None and doubled > _GAIN * alone:
-                break
+                return size if len(self._fresh(known, 2 * size)) == _KEPT else 2 * size
             size *= 2
         return size
 
     def _best(self, known: _Key, images: int) -> float | None:
         """Seconds for an image: of the last few calls the fastest, since whatever disturbs only adds."""
-        since = self._now() - _FRESH_SECONDS
-        fresh = [seconds for ended, seconds in known.calls.get(images, ()) if ended >= since]
+        fresh = self._fresh(known, images)
         return min(fresh) if len(fresh) >= _ENOUGH else None
+
+    def _fresh(self, known: _Key, images: int) -> list[float]:
+        since = self._now() - _FRESH_SECONDS
+        return [seconds for ended, seconds in known.calls.get(images, ()) if ended >= since]

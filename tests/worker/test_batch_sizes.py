@@ -47,15 +47,26 @@ def test_a_size_is_tried_once_its_half_is_known() -> None:
 def test_a_size_that_gains_nothing_is_not_used(doubled: float, expected: int) -> None:
     sizes = BatchSizes()
     note(sizes, 1, 1.0)
-    note(sizes, 2, doubled)
+    note(sizes, 2, doubled, times=5)
     assert limit(sizes) == expected
+
+
+def test_a_size_is_given_up_only_after_several_calls() -> None:
+    sizes = BatchSizes()
+    note(sizes, 1, 1.0)
+    note(sizes, 2, 9.0, times=4)
+    assert limit(sizes) == 2
+    note(sizes, 2, 0.5, times=1)
+    assert limit(sizes) == 4
+    note(sizes, 2, 9.0, times=5)
+    assert limit(sizes) == 1
 
 
 def test_a_larger_size_is_held_against_its_half_and_not_against_one() -> None:
     sizes = BatchSizes()
     note(sizes, 1, 1.0)
     note(sizes, 2, 0.5)
-    note(sizes, 4, 0.49)
+    note(sizes, 4, 0.49, times=5)
     assert limit(sizes) == 2
 
 
@@ -73,7 +84,7 @@ def test_of_the_last_few_calls_the_fastest_counts() -> None:
 def test_what_is_old_is_forgotten_and_tried_again(clock: Clock) -> None:
     sizes = BatchSizes(now=clock)
     note(sizes, 1, 1.0)
-    note(sizes, 2, 1.0)
+    note(sizes, 2, 1.0, times=5)
     clock.now = 599
     assert limit(sizes) == 1
     clock.now = 601
