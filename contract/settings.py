@@ -83,5 +83,6 @@ def read_settings(kind: type[Settings]) -> Settings:
     try:
         return kind()
     except ValidationError as error:
-        reasons = [f"DARKROOM_{'_'.join(map(str, each['loc'])).upper()}: {reason_of(each)}" for each in error.errors()]
+        # Behind a setting's name, the number of a value in its list.
+        reasons = [f"DARKROOM_{str(each['loc'][0]).upper()}: {reason_of(each)}" for each in error.errors()]
         raise SettingsError("; ".join(reasons)) from None

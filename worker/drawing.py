@@ -94,10 +94,10 @@ class Drawing:
     def _in(self) -> list[Share]:
         return [share for share in self._shares if share.is_in]
 
-    def _ask(self, but: Share | None = None) -> None:
-        """Every job that is in whether it stays, while there is nothing to see."""
+    def _ask(self) -> None:
+        """Every job that has pictures to come whether it stays, while there is nothing to see."""
         for share in self._in():
-            if share is not but:
+            if share.undrawn or share.undecoded:
                 share.ask(*self._progress, _nothing)
 
     def _first_plan(self) -> MemoryPlan:
@@ -191,8 +191,7 @@ class Drawing:
         self._phase = "decode"
         self._size = plan.tile_side**2 if plan.tile_side else self._demand.pixels
         for share in self._in():
-            while share.is_in and (missing := share.undecoded):
-                self._ask(but=share)
+            while missing := share.undecoded:
                 loaded = self._load(plan)
                 latents = share.latents[missing[0]]
                 with self._timed(share.seconds, "decode"), self._planned.measured(plan, "decode", self._size):
@@ -202,6 +201,7 @@ class Drawing:
                     continue
                 share.images[missing[0]] = image
                 self._planned.colours.learn(latents, image)
+                self._ask()
             if share.is_in:
                 self._finish(share)
 

@@ -41,7 +41,7 @@ class ImageWriter:
     ) -> list[StoredImage]:
         """The pictures as the job's record names them; where there is None in place of one, nothing is stored.
 
-        Raises StorageFull or StorageUnavailable, and whatever ends an execution early while it waits for room.
+        Raises StorageFull or StorageUnavailable; LeaseLost or JobCanceled while it waits for room.
         """
         shown = [(index, image) for index, image in enumerate(images) if image is not None]
         encoded = [encode_image(image, parameters, index, mark_ai=self._mark_ai) for index, image in shown]
@@ -81,7 +81,7 @@ class ImageWriter:
             self._client.set(keys.ROOM_WANTED, needed)
             if time.monotonic() > deadline:
                 raise StorageFull("No room for the pictures: all that may be stored is, and too young to be removed.")
-            execution.check()
+            execution.check_wanted()
             time.sleep(_ASK_AGAIN_SECONDS)
 
     def _stored_bytes(self) -> int:

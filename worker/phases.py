@@ -59,9 +59,13 @@ def draw_latents(loaded: LoadedPipeline, images: Sequence[ImageToDraw], on_step:
     }
     # PixArt would draw the nearest of its own sizes and rewrite the prompt.
     arguments |= {name: False for name in ("use_resolution_binning", "clean_caption") if name in takes}
-    # Flux and PixArt take theirs to be on the device already.
-    device = loaded.setup.execution_device
-    arguments |= {name: each.to(device) for name, each in arguments.items() if isinstance(each, torch.Tensor)}
+    # Flux and PixArt take theirs to be on the device already, and Flux in its precision: a lower rung may have another.
+    device, dtype = loaded.setup.execution_device, loaded.setup.dtype
+    arguments |= {
+        name: each.to(device, dtype if each.is_floating_point() else each.dtype)
+        for name, each in arguments.items()
+        if isinstance(each, torch.Tensor)
+    }
     try:
         latents: torch.Tensor = pipeline(**arguments).images
     finally:

@@ -23,7 +23,14 @@ from contract.prompt_weights import Piece, pieces_of
 from worker.pipeline import LoadedPipeline
 from worker.prompt_cache import EncodedText
 from worker.prompt_chunks import Chunk, chunks_of
-from worker.text_encoders import TextEncoder, embedding_names, is_pooled, takes_embeddings, text_encoders
+from worker.text_encoders import (
+    TextEncoder,
+    embedding_names,
+    is_pooled,
+    takes_embeddings,
+    takes_scale_as_input,
+    text_encoders,
+)
 
 _MOST_CHARACTERS = 300
 """Of a warning's words."""
@@ -125,9 +132,9 @@ def _encoded(pipeline: Any, parameters: GenerationParameters, read: _CachedReade
 
 
 def _is_guided(pipeline: Any, guidance_scale: float) -> bool:
-    """As the pipeline itself decides: not where it takes the scale as an input of its network."""
-    is_embedded = hasattr(pipeline, "unet") and pipeline.unet.config.time_cond_proj_dim is not None
-    return "negative_prompt_embeds" in embedding_names(pipeline) and guidance_scale > 1 and not is_embedded
+    """As the pipeline itself decides."""
+    is_scale_an_input = takes_scale_as_input(pipeline)
+    return "negative_prompt_embeds" in embedding_names(pipeline) and guidance_scale > 1 and not is_scale_an_input
 
 
 def _filled_up(text: EncodedText, length: int, read_nothing: Callable[[], EncodedText]) -> Mapping[str, torch.Tensor]:

@@ -87,14 +87,16 @@ class Row:
 def calls_of(shares: Iterable[Share], batch_size: int, scale_is_free: bool) -> list[list[Row]]:
     """The pipeline calls that draw what is undrawn, of at most that many images, in the order of the shares.
 
-    Prompts of different shape never share one, nor do guidance scales unless `scale_is_free`; an exclusive job's images
-    have one each. Shares whose prompt was not encoded yet are left out.
+    Prompts of different shape never share one, nor do guidance scales unless `scale_is_free`, and never where the
+    pipeline gets texts: what it does with the scale is not known. An exclusive job's images have one each. Shares whose
+    prompt was not encoded yet are left out.
     """
     alike: defaultdict[Hashable, list[Row]] = defaultdict(list)
     for share in shares:
         if share.prompt is None:
             continue
-        key = (share.member.exclusive, share.prompt.shape, None if scale_is_free else share.parameters.guidance_scale)
+        scale = None if scale_is_free and not share.prompt.texts else share.parameters.guidance_scale
+        key = (share.member.exclusive, share.prompt.shape, scale)
         alike[key] += [Row(share, index, share.prompt) for index in share.undrawn]
     calls: list[list[Row]] = []
     for rows in alike.values():

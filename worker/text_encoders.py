@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from contract.model import Model
+from contract.model import GuidanceKind, Model
 
 # What a pipeline's `encode_prompt` returns.
 _OF_STABLE_DIFFUSION = ("prompt_embeds", "negative_prompt_embeds")
@@ -94,6 +94,13 @@ def is_pooled(pipeline: Any) -> bool:
     return "pooled_prompt_embeds" in _call_parameters(pipeline.__class__)
 
 
+def takes_scale_as_input(pipeline: Any) -> bool:
+    """Whether its network is told the guidance scale, and every image of a call the same one: LCM, Flux dev."""
+    if hasattr(pipeline, "unet"):
+        return pipeline.unet.config.get("time_cond_proj_dim") is not None
+    return hasattr(pipeline, "transformer") and bool(pipeline.transformer.config.get("guidance_embeds"))
+
+
 def deepest_clip_skip(pipeline: Any) -> int:
     """So that one layer is left, beside the last one where the pipeline never takes it."""
     if not takes_embeddings(pipeline):
@@ -104,6 +111,8 @@ def deepest_clip_skip(pipeline: Any) -> int:
 
 def refuse_what_it_cannot(model: Model, pipeline: Any) -> None:
     """Raises ValueError for a model whose entry promises what its pipeline does not do."""
+    if model.guidance is GuidanceKind.CLASSIFIER_FREE and takes_scale_as_input(pipeline):
+        raise ValueError("guidance must be embedded: its network takes the scale as an input")
     if model.prompt_weighting and not takes_embeddings(pipeline):
         raise ValueError("prompt_weighting must be false: its text encoders are not CLIP's alone")
     deepest = deepest_clip_skip(pipeline)

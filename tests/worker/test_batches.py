@@ -14,7 +14,7 @@ from contract.model import GuidanceKind, Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, GenerationRequest
 from contract.rung import Rung
-from tests.random_models import write_model
+from tests.random_models import write_model, write_shallow_model
 from tests.worker.drawing import CARD, CATALOG, CPU, Guest, bytes_of, denoiser, difference, ignore
 from tests.worker.test_denoise import _raise
 from tests.worker.test_kinds import IDS, local
@@ -103,6 +103,18 @@ def test_nothing_is_compared_with_itself(alone: list[Drawn]) -> None:
     assert all(difference(one, other) > 20 for one in single for other in single if one is not other)
 
 
+def test_so_it_is_with_every_scheduler_that_the_bundled_model_does_not_take(tmp_path: Path) -> None:
+    model = local("sd15", write_shallow_model(tmp_path / "model"), variant=None)
+    others = [each for each in model.offered_schedulers if each not in CATALOG.default.offered_schedulers]
+    assert len(others) > 10
+    draw = denoiser(tmp_path, CPU, ModelCatalog([model]))
+    asked = [{"prompt": "a fox", "guidance_scale": 7.3}, {"prompt": "two dogs", "num_images_per_prompt": 2}]
+    for scheduler in others:
+        for guest in together(draw, jobs(model, *asked, scheduler=scheduler.name, num_inference_steps=4)):
+            assert guest.result.batch_size == 3
+            assert difference(guest.result, draw(guest.parameters, ignore)) <= 1, scheduler.name
+
+
 @pytest.mark.parametrize("model_id", ["sdxl", "pixart-sigma", "lcm", "flux-schnell"])
 def test_so_it_is_with_every_kind_of_pipeline(tmp_path: Path, model_id: str) -> None:
     model = local(model_id, write_model(tmp_path / "model", IDS[model_id], "tiny", "random"), variant=None)
@@ -188,9 +200,17 @@ def test_a_scale_that_is_an_input_of_the_model_is_shared_by_a_whole_call(scale_i
     shares.append(Share(Guest(jobs(CATALOG.default, asked[0])[0], exclusive=True)))
     shares.append(Share(Guest(jobs()[0])))
     for share in shares[:4]:
-        share.prompt = EncodedPrompt({"prompt": "a"})
+        share.prompt = EncodedPrompt({}, {"prompt_embeds": torch.zeros(1, 1, 1)})
     sizes = [len(call) for call in calls_of(shares, 3 if scale_is_free else 2, scale_is_free)]
     assert sizes == calls
+
+
+def test_scales_are_not_mixed_where_a_pipeline_gets_texts() -> None:
+    shares = [Share(Guest(each)) for each in jobs(CATALOG.default, *({"prompt": "a", "guidance_scale": 3.0},) * 2)]
+    shares.append(Share(Guest(jobs(CATALOG.default, {"prompt": "a", "guidance_scale": 4.0})[0])))
+    for share in shares:
+        share.prompt = EncodedPrompt({"prompt": "a"})
+    assert [len(call) for call in calls_of(shares, 8, scale_is_free=True)] == [2, 1]
 
 
 def test_after_a_call_that_ran_out_the_next_has_half_of_its_images(
@@ -214,6 +234,29 @@ def test_who_leaves_between_the_decodes_is_not_decoded(draw: Denoiser, monkeypat
     guests = together(draw, jobs(), _5=after_two)
     assert isinstance(guests[5].told[0], JobCanceled)
     assert len(decoded) == 7
+
+
+def test_a_job_of_several_images_can_leave_between_its_own_decodes_but_not_after_the_last(
+    draw: Denoiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, decoded = drawing.decode, []
+    monkeypatch.setattr(drawing, "decode", lambda *of: (decoded.append(1), original(*of))[1])
+
+    def after(count: int) -> Callable[..., None]:
+        def step_done(*_: object) -> None:
+            if len(decoded) == count:
+                raise JobCanceled
+
+        return step_done
+
+    (wanted,) = jobs(CATALOG.default, {"prompt": "a fox", "num_images_per_prompt": 3}, num_inference_steps=1)
+    leaving, staying = Guest(wanted, after(2)), Guest(wanted, after(3))
+    draw.draw_batch([leaving])
+    assert len(decoded) == 2
+    assert isinstance(leaving.told[0], JobCanceled)
+    decoded.clear()
+    draw.draw_batch([staying])
+    assert len(staying.result.images) == 3
 
 
 def test_a_job_has_its_pictures_before_the_next_one_is_decoded(draw: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,17 +5,22 @@ import resource
 import signal
 import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
+import redis
 from PIL import Image
 
 from contract import keys
 from contract.image_file import encode_image
+from contract.image_store import local_image_store
 from contract.job import JobError, JobStatus, stored_images
 from tests.conftest import end, wait_until
 from tests.contract.test_scripts import Line
 from tests.submissions import PARAMETERS
 from tests.worker.conftest import Start, reach, submit
+from worker.execution import Execution
+from worker.image_writer import ImageWriter
 
 
 def files(tmp_path: Path) -> list[Path]:
@@ -96,6 +101,16 @@ def test_a_job_that_waits_for_room_can_be_canceled(start: Start, line: Line) -> 
     wait_until(lambda: line.client.exists(keys.ROOM_WANTED), 20)
     line.cancel("a")
     reach(line, "a", JobStatus.CANCELED)
+
+
+def test_what_was_drawn_in_time_waits_for_room_past_its_deadline(client: redis.Redis, tmp_path: Path) -> None:
+    client.set(keys.STORED_BYTES, 10_000)
+    late = Execution("a", "e1", "anonymous", "", -1, "too late")
+    making_room = Timer(0.3, client.set, (keys.STORED_BYTES, 0))
+    making_room.start()
+    writer = ImageWriter(client, local_image_store(tmp_path / "images"), 10_000, mark_ai=True)
+    assert len(writer.write(late, PARAMETERS, [Image.new("RGB", (64, 64))])) == 1
+    making_room.join()
 
 
 def test_a_job_larger_than_the_limit_fails_at_once_and_drives_nothing_out(start: Start, line: Line) -> None:

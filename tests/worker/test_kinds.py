@@ -14,6 +14,8 @@ from contract.rung import Rung
 from tests.contract.test_model_catalog import commented_entries
 from tests.random_models import Kind, write_model
 from tests.worker.drawing import CARD, CPU, denoiser, difference, draw_with, ignore
+from tests.worker.test_out_of_memory import failing
+from worker.device import Device
 from worker.footprint import read_footprint
 from worker.memory_plan import GIB, Demand, Estimate, Room, plan_memory
 from worker.observed_memory import ModelMemory
@@ -45,6 +47,17 @@ def test_each_kind_is_drawn_with_its_own_schedulers_on_every_rung(tmp_path: Path
     for rung in (Rung.SMALLER_BATCH, Rung.MODEL_OFFLOAD, Rung.GROUP_OFFLOAD):
         on_card.ladder = (rung,)
         assert difference(draw_with(on_card, CARD, parameters), expected) <= 1, rung
+
+
+def test_what_flux_encoded_on_a_card_is_drawn_on_the_cpu_where_its_memory_ran_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = local("flux-schnell", write_model(tmp_path / "model", "flux", "tiny", "random"))
+    draw = denoiser(tmp_path, Device("cpu", (Rung.ON_DEVICE, Rung.CPU)), ModelCatalog([model]))
+    asked = GenerationRequest(prompt="a fox", width=64, height=64, num_inference_steps=1)
+    with failing(monkeypatch, "draw_latents", 1, calls=1):
+        assert len(draw(model.complete(asked, seed=1), ignore).images) == 1
+    assert draw.report()[model.id].rung is Rung.CPU
 
 
 PARAMETERS = {

@@ -138,6 +138,7 @@ def test_an_entry_offers_what_its_pipeline_can(studio: Studio) -> None:
         ("flux-schnell", {"clip_skip": 1}, "limits.clip_skip must be at most 0"),
         ("sdxl", {"clip_skip": 11}, "limits.clip_skip must be at most 10"),
         ("pocket", {"clip_skip": 2}, "limits.clip_skip must be at most 1"),
+        ("lcm", {"guidance": GuidanceKind.CLASSIFIER_FREE}, "guidance must be embedded"),
     ],
 )
 def test_a_model_that_promises_more_is_not_loaded(

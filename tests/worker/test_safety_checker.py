@@ -96,7 +96,7 @@ def test_a_checker_that_flags_nothing_or_is_turned_off_changes_nothing(tmp_path:
 def test_nothing_is_shown_of_a_picture_before_it_was_judged(tmp_path: Path, ship: Ship) -> None:
     seen: list[object] = []
     drawer(tmp_path, ship(NONE))(parameters(**ASKED), lambda _step, _total, peek: seen.append(peek()))
-    assert seen == [None] * 4  # two steps, and before each picture is judged
+    assert seen == [None] * 5  # two steps, between the decodes, and before each picture is judged
 
 
 def test_a_job_that_is_called_off_is_not_judged_to_the_end(

@@ -48,5 +48,5 @@ def test_batches_to_compile_for_are_numbers_with_commas(monkeypatch: pytest.Monk
     assert read_settings(WorkerSettings).compile_batches == (1, 3)
     for wrong in ("", "0", "65", "one"):
         monkeypatch.setenv("DARKROOM_COMPILE_BATCHES", wrong)
-        with pytest.raises(SettingsError, match="DARKROOM_COMPILE_BATCHES"):
+        with pytest.raises(SettingsError, match=r"^DARKROOM_COMPILE_BATCHES: "):
             read_settings(WorkerSettings)
