@@ -27,6 +27,7 @@ from contract.tracing import Tracing
 from contract.worker_state import WorkerState
 from worker.beat import Beat
 from worker.execution import DEVICE_LOST_EXIT_CODE, DeviceLost
+from worker.host_allocator import keep_freed_memory
 from worker.metrics import WorkerMetrics
 from worker.metrics_server import serve_metrics
 from worker.recycling import SUCCESSOR_EXIT_CODE
@@ -72,6 +73,7 @@ def main(load: Load = load_default_model) -> int:
     """
     configure_logs("worker", read_log_settings())
     configure_libraries()
+    keep_freed_memory()
     try:
         settings = read_settings(WorkerSettings)
         configure_compiler(settings)
