@@ -1,7 +1,7 @@
 """Has the C library keep what was freed: on a CPU every step of a picture frees the same blocks and takes them again.
 
-Given back, each comes as new pages that the system has to clear: pictures in batches of eight took a fifth longer. Knows
-glibc; does nothing where there is another C library, or another allocator in its place.
+Given back, each comes as new pages that the system has to clear: pictures in batches of eight took a fifth longer.
+Knows glibc; does nothing where there is another C library, or another allocator in its place.
 """
 
 import ctypes
