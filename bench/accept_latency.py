@@ -5,18 +5,15 @@ answer is on its way. Busy is the bundled model at work, which has as much right
 """
 
 import asyncio
-import json
 import time
 from argparse import Namespace
 
-from bench.client import Client, run
+from bench.client import Client, ended, request, run
 from bench.figures import percentile
 from bench.report import Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, cores, on, stack
 
-REQUEST = {"prompt": "an oil painting of a penguin on a blue background", "seed": 1}
-LONG = json.dumps(REQUEST | {"num_inference_steps": 100, "width": 256, "height": 256}).encode()
-SHORT = json.dumps(REQUEST).encode()
+SHORT, LONG = request(), request(num_inference_steps=100, width=256, height=256)
 _BUSY_GAP_SECONDS = 0.02
 """Between two requests: a client that comes now and then, not a flood."""
 
@@ -33,14 +30,14 @@ async def idle(darkroom: Stack, times: int) -> list[float]:
     client, found = await Client.connect(darkroom.port, darkroom.key), []
     for _ in range(times):
         seconds, job_id = await _accepted(client, SHORT)
-        await client.call("GET", f"/jobs/{job_id}?wait=60")
+        await ended(client, job_id)
         found.append(seconds)
     client.close()
     return found
 
 
 async def busy(darkroom: Stack, times: int) -> list[float]:
-    """While a long job runs; whatever came of it is canceled."""
+    """While a long job runs; whatever came of it is canceled. Raises CallFailed where the job ended before that."""
     client, found = await Client.connect(darkroom.port, darkroom.key), []
     _, running = await _accepted(client, LONG)
     while (await client.call("GET", f"/jobs/{running}")).json()["status"] == "queued":
@@ -53,7 +50,7 @@ async def busy(darkroom: Stack, times: int) -> list[float]:
         await asyncio.sleep(_BUSY_GAP_SECONDS)
     for job_id in reversed(job_ids):
         await client.call("POST", f"/jobs/{job_id}/cancel")
-    await client.call("GET", f"/jobs/{running}?wait=60")
+    await ended(client, running, "canceled")
     client.close()
     return found
 

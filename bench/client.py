@@ -86,12 +86,23 @@ class Client(asyncio.Protocol):
         self._answer.set_result(answer)
 
 
-async def image_in_hand(client: Client, request: bytes) -> bytes:
+def request(**fields: object) -> bytes:
+    """The body of a POST /generate: the same small picture each time, but for those fields."""
+    return json.dumps({"prompt": "an oil painting of a penguin on a blue background", "seed": 1} | fields).encode()
+
+
+async def ended(client: Client, job_id: str, status: str = "succeeded") -> Any:
+    """The job, once it has ended. Raises CallFailed where that is with another status, or not within a minute."""
+    job = (await client.call("GET", f"/jobs/{job_id}?wait=60")).json()
+    if job["status"] != status:
+        raise CallFailed(f"the job is not {status}: {job}")
+    return job
+
+
+async def image_in_hand(client: Client, body: bytes) -> bytes:
     """POST, one GET that waits for the end, one for the first image. Raises CallFailed where there is none."""
-    job = (await client.call("POST", "/generate", request)).json()
-    job = (await client.call("GET", f"/jobs/{job['id']}?wait=60")).json()
-    if job["status"] != "succeeded":
-        raise CallFailed(f"the job did not succeed: {job}")
+    job = (await client.call("POST", "/generate", body)).json()
+    job = await ended(client, job["id"])
     return (await client.call("GET", job["images"][0]["url"])).body
 
 

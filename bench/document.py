@@ -17,11 +17,15 @@ _PLACE = re.compile(r"(<!-- bench: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def filled(text: str, results: Path) -> str:
     """The text with every table anew; a place without a result stays as it is."""
 
-    def table(place: re.Match[str]) -> str:
+    def filled_place(place: re.Match[str]) -> str:
         kept = results / f"{place[2]}.json"
-        return f"{place[1]}\n{markdown(json.loads(kept.read_text()))}\n\n{place[3]}" if kept.exists() else place[0]
+        if not kept.exists():
+            return place[0]
+        document = json.loads(kept.read_text())
+        # What is compared with others has tables of its own.
+        return f"{place[1]}\n{document.get('markdown') or markdown(document)}\n\n{place[3]}"
 
-    return _PLACE.sub(table, text)
+    return _PLACE.sub(filled_place, text)
 
 
 if __name__ == "__main__":

@@ -4,20 +4,19 @@
 an API key on. In the same rounds: three requests to a FastAPI app that does nothing, which is the floor and the noise.
 """
 
-import json
 import sys
 from argparse import Namespace
 
 import psutil
 
-from bench.client import Client, image_in_hand, run, window
+from bench.client import Client, image_in_hand, request, run, window
 from bench.figures import percentile
 from bench.report import Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, answers, cores, free_port, on, process, stack, until
 
 CLIENTS = 16
 PARTS = ("the service", "the worker", "Valkey")
-REQUEST = json.dumps({"prompt": "an empty job", "seed": 1}).encode()
+REQUEST = request()
 
 
 async def _job(client: Client) -> None:

@@ -9,8 +9,6 @@ the settings are the same and a card that grows warm does so for both. Without C
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +18,7 @@ from typing import Any
 import torch
 from diffusers import AutoPipelineForText2Image
 
-from bench.memory import ROOT, SIDES, model_of
+from bench.memory import SIDES, measured_apart, model_of
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, GenerationRequest
@@ -134,10 +132,7 @@ def measure(row: str, kind: Kind, folder: Path, images: int) -> dict[str, Any]:
 
 def measured(row: str, kind: Kind, folder: Path, images: int) -> dict[str, Any]:
     """What `measure` tells, in a process of its own."""
-    command = [sys.executable, "-m", "bench.gpu", "--measure", row, kind, str(folder), str(images)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    return measured_apart("bench.gpu", row, kind, str(folder), str(images))
 
 
 def cells(told: dict[str, float], plain: float) -> str:

@@ -18,12 +18,13 @@ from typing import Any
 
 import torch
 
+from bench.report import ROOT
 from contract.errors import OutOfMemory
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationRequest
 from contract.rung import Rung
-from tests.random_models import Kind, write_model
+from tests.random_models import Kind, Weights, write_model
 from worker.denoise import Denoiser
 from worker.device import choose_device
 from worker.footprint import read_footprint
@@ -31,7 +32,6 @@ from worker.memory_plan import GIB, Demand, DoesNotFit, Estimate, Room, plan_mem
 from worker.observed_memory import ModelMemory
 from worker.settings import WorkerSettings
 
-ROOT = Path(__file__).parents[1]
 CAPS_GIB = (24, 16, 8, 6, 4, 3)
 SIDES: dict[Kind, int] = {"sd15": 512, "sdxl": 1024}
 STEPS = 10
@@ -80,11 +80,13 @@ def measure(kind: Kind, folder: Path) -> dict[str, Any]:
 
 def measure_at(cap_gib: float, kind: Kind, folder: Path) -> dict[str, Any]:
     """What `measure` tells, in a process of its own that takes no more of the device."""
-    environment = {
-        "DARKROOM_DEVICE_MEMORY_LIMIT_BYTES": str(int(cap_gib * GIB)),
-        "PYTORCH_ALLOC_CONF": "expandable_segments:True",
-    }
-    command = [sys.executable, "-m", "bench.memory", "--measure", kind, str(folder)]
+    limit = {"DARKROOM_DEVICE_MEMORY_LIMIT_BYTES": str(int(cap_gib * GIB))}
+    return measured_apart("bench.memory", kind, str(folder), **limit)
+
+
+def measured_apart(module: str, *arguments: str, **environment: str) -> dict[str, Any]:
+    """What `python -m MODULE --measure ARGUMENTS` prints last, as JSON. Raises CalledProcessError where it fails."""
+    command = [sys.executable, "-m", module, "--measure", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, check=True)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
@@ -135,7 +137,7 @@ def main() -> None:
         return
     measured = torch.cuda.is_available()
     with tempfile.TemporaryDirectory(prefix="darkroom-bench-") as name:
-        weights = "random" if measured else "sparse"
+        weights: Weights = "random" if measured else "sparse"
         folders = {kind: write_model(Path(name) / kind, kind, "full", weights) for kind in SIDES}
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}\n" if measured else "Not measured: no CUDA\n")
         for row in (measured_rows if measured else predicted_rows)(folders):

@@ -5,7 +5,6 @@ and by a thousand; the depths take turns, job by job. Submit and look-up go over
 """
 
 import itertools
-import json
 import statistics
 import time
 from argparse import Namespace
@@ -15,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 
 import redis
 
-from bench.client import Client, run
+from bench.client import Client, request, run
 from bench.report import Count, Goal, Result, Row, command
 from bench.stack import Stack, stack
 from contract import scripts
@@ -26,8 +25,7 @@ from tests.submissions import grid_submission
 DEPTHS = (10, 100, 1000, 10_000, 100_000)
 OWNERS = (1, 1000)
 FLAT = Goal(at_most=1.3)
-REQUEST = json.dumps({"prompt": "an oil painting of a penguin on a blue background", "seed": 1}).encode()
-NO_BOUND = "10000000"
+REQUEST = request()
 _CELLS = 1000
 READY = WorkerState(state="ready", pid=1).model_dump_json()
 OPERATIONS = ("submit", "look up", "claim", "finish")
@@ -72,10 +70,7 @@ class Line:
 def lines(depths: tuple[int, ...], owners: int) -> Iterator[dict[int, Stack]]:
     """A filled Darkroom for each depth."""
     with ExitStack() as running:
-        stacks = {
-            depth: running.enter_context(stack(None, max_queued_jobs=NO_BOUND, owner_max_queued_jobs=NO_BOUND))
-            for depth in depths
-        }
+        stacks = {depth: running.enter_context(stack()) for depth in depths}
         for depth, darkroom in stacks.items():
             with _client(darkroom) as client:
                 fill(client, depth, owners)

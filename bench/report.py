@@ -107,18 +107,19 @@ def number(value: float) -> str:
 def markdown(document: Mapping[str, Any]) -> str:
     """The table of a result, from its JSON: what is printed is what is kept."""
     head = ("", "", f"median of {len(document['rows'][0]['rounds'])}", "range", "goal", "")
-    lines = [f"**{document['title']}**", "", _line(head), "|---|---|---|---|---|---|", *map(_line, document["table"])]
-    machine, conditions = document["machine"], document["conditions"]
-    how = ", ".join(f"{name} {value}" for name, value in conditions.items())
-    lines += ["", f"{_sentence(machine)}, {document['date']}{'; ' + how if how else ''}."]
-    return "\n".join(lines + list(document["notes"]))
+    how = ", ".join(f"{name} {value}" for name, value in document["conditions"].items())
+    where = f"{place(document['machine'])}, {document['date']}{'; ' + how if how else ''}."
+    return "\n".join([f"**{document['title']}**", "", table([head, *document["table"]]), "", where, *document["notes"]])
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """In Markdown; the first row is the head."""
+    head, *rest = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *rest])
 
 
-def _sentence(machine: Mapping[str, Any]) -> str:
+def place(machine: Mapping[str, Any]) -> str:
+    """What a reader must know of the machine."""
     libraries = ", ".join(f"{name} {machine[name]}" for name in ("torch", "valkey"))
     gib = machine["memory_bytes"] / 2**30
     where = f"{machine['cpu']}, {machine['cores']} cores, {gib:.0f} GiB, load before {machine['load_before']}"
@@ -199,11 +200,16 @@ def command(description: str | None, measure: Callable[[argparse.Namespace], Res
 
 
 def publish(result: Result, asked: argparse.Namespace) -> None:
-    """Prints the table, and keeps the JSON in place of that of the last run."""
+    """Prints the table, and keeps the result."""
     document = result.document()
     print(markdown(document), flush=True)
+    keep(document, asked)
+
+
+def keep(document: Mapping[str, Any], asked: argparse.Namespace) -> None:
+    """As JSON in a file of its name, in place of that of the last run."""
     folder: Path | None = asked.results or (None if asked.quick else RESULTS)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-        (folder / f"{result.name}.json").write_text(text + "\n")
+        (folder / f"{document['name']}.json").write_text(text + "\n")

@@ -5,19 +5,16 @@ windows that take turns. Both servers have a core of their own in turn; Valkey a
 there is another one. Darkroom's has its API key, its log, its line with position and estimate; the handlers have none.
 """
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from pathlib import Path
 
-from bench.client import Client, Window, Work, run, window
+from bench.client import Client, Window, Work, request, run, window
 from bench.report import Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, answers, cores, free_port, on, process, stack, until
 
 CLIENTS = 16
-REQUEST = json.dumps({"prompt": "an oil painting of a penguin on a blue background", "seed": 1}).encode()
-NO_BOUND = "10000000"
+REQUEST = request()
 
 
 def _post(path: str) -> Work:
@@ -45,15 +42,12 @@ async def _made(port: int, key: str | None, path: str) -> str:
 def measure(asked: Namespace) -> Result:
     mine, server_core = cores(2) - cores(1) or cores(1), cores(1)
     peer_port = free_port()
-    with (
-        on(mine),
-        stack(None, service_cores=server_core, max_queued_jobs=NO_BOUND, owner_max_queued_jobs=NO_BOUND) as darkroom,
-    ):
+    with on(mine), stack(service_cores=server_core) as darkroom:
         command = (sys.executable, "-m", "bench.comparison_app", str(peer_port), f"{darkroom.redis_url}?db=1")
-        with process(*command, log=Path(darkroom.data_dir / "peer.log"), cores=server_core) as peer:
+        with process(*command, log=darkroom.data_dir / "peer.log", cores=server_core) as peer:
             until(lambda: answers(peer_port), peer)
             rates, failed = _rounds(asked, darkroom, peer_port)
-    rows = [Row("requests to Darkroom that failed", "", failed, Goal(at_most=0))]
+    rows = [Row("requests that failed, of all", "", failed, Goal(at_most=0))]
     for verb, own, other in (("POST", "POST /generate", "Queue.enqueue"), ("GET", "GET /jobs/{id}", "Job.fetch")):
         ours, theirs, empty = (rates[verb, who] for who in ("darkroom", "rq", "empty"))
         rows += [
@@ -70,7 +64,7 @@ def measure(asked: Namespace) -> Result:
 def _rounds(
     asked: Namespace, darkroom: Stack, peer_port: int
 ) -> tuple[dict[tuple[str, str], list[float]], list[float]]:
-    """Requests per second, by method and who answers; and how many of Darkroom's failed. Of each round."""
+    """Requests per second, by method and who answers; and how many failed. Of each round."""
     job_id = run(_made(darkroom.port, darkroom.key, "/generate"))
     peer_id = run(_made(peer_port, None, "/enqueue"))
 
@@ -88,7 +82,7 @@ def _rounds(
     }
     # The first round warms up.
     rounds = [{name: one() for name, one in windows.items()} for _ in range(asked.rounds + 1)][1:]
-    failed = [float(each["POST", "darkroom"].failed + each["GET", "darkroom"].failed) for each in rounds]
+    failed = [float(sum(one.failed for one in each.values())) for each in rounds]
     return {name: [each[name].rate for each in rounds] for name in windows}, failed
 
 

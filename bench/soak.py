@@ -4,11 +4,9 @@
 Jobs are kept for some seconds only; when the last one has expired everything is counted again.
 """
 
-import json
 import os
 import time
 from argparse import Namespace
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -16,7 +14,7 @@ from typing import cast
 import psutil
 import redis
 
-from bench.client import Client, image_in_hand, run, window
+from bench.client import Client, image_in_hand, request, run, window
 from bench.figures import slope
 from bench.report import Count, Goal, Result, Row, command, number
 from bench.stack import Stack, Worker, stack
@@ -27,8 +25,8 @@ SAMPLES = 40
 GROWN = 2.0
 """Percent of a process's memory; a rise within two standard errors is none."""
 KEPT_SECONDS = "5"
-EMPTY: dict[str, object] = {"prompt": "an empty job", "seed": 1}
-DRAWN: dict[str, object] = {"prompt": "a penguin on a blue background", "seed": 1, "num_inference_steps": 2}
+EMPTY, DRAWN, LEAKING = request(), request(num_inference_steps=2), request(prompt="leak 1")
+"""Jobs for the stub worker, for the bundled model, and for the stub worker to keep 1 MiB of each."""
 _EXPIRY_SECONDS = 600
 _IDLE_SECONDS = 6
 """Redis removes expired keys ten times a second, the service idle connections after five seconds."""
@@ -86,6 +84,8 @@ class Growth:
 
     jobs: list[int]
     resident: dict[str, list[int]]
+    failed: int = 0
+    """Of all the jobs."""
 
     def rows(self, which: str, process: str, goal: Goal) -> list[Row]:
         """The slope is that of the second half: what fills up once is no leak, and a leak goes on."""
@@ -109,45 +109,46 @@ def left_over(which: str, before: Held, after: Held) -> list[Row]:
     return [Row(f"{which}: {name}, more than before", "", [more], Goal(at_most=0)) for name, more in left.items()]
 
 
-def draw(darkroom: Stack, jobs: int, request: Mapping[str, object], clients: int = CLIENTS) -> None:
-    body = json.dumps(request).encode()
+def draw(darkroom: Stack, jobs: int, body: bytes, clients: int = CLIENTS) -> int:
+    """How many failed."""
 
     async def job(client: Client) -> None:
         await image_in_hand(client, body)
 
-    run(window(darkroom.port, darkroom.key, clients, jobs, job))
+    return run(window(darkroom.port, darkroom.key, clients, jobs, job)).failed
 
 
-def watch(darkroom: Stack, jobs: int, request: Mapping[str, object]) -> Growth:
+def watch(darkroom: Stack, jobs: int, body: bytes) -> Growth:
     """Memory before the first job, and after every so many."""
-    done, found = [0], [resident(darkroom)]
+    done, found, failed = [0], [resident(darkroom)], 0
     step = max(1, jobs // SAMPLES)
     while done[-1] < jobs:
-        draw(darkroom, min(step, jobs - done[-1]), request)
+        failed += draw(darkroom, min(step, jobs - done[-1]), body)
         done.append(min(done[-1] + step, jobs))
         found.append(resident(darkroom))
-    return Growth(done, {name: [each[name] for each in found] for name in found[0]})
+    return Growth(done, {name: [each[name] for each in found] for name in found[0]}, failed)
 
 
-def soak(which: str, worker: Worker, jobs: int, request: Mapping[str, object]) -> list[Row]:
+def soak(which: str, worker: Worker, jobs: int, body: bytes) -> list[Row]:
     """A warm-up of a tenth, everything counted, the jobs, everything counted once they have expired."""
     with stack(worker, retention_seconds=KEPT_SECONDS, tombstone_seconds="1") as darkroom:
         # By more clients than later on: the service keeps as many connections to Redis as it once needed together.
-        draw(darkroom, max(1, jobs // 10), request, 4 * CLIENTS)
+        draw(darkroom, max(1, jobs // 10), body, 4 * CLIENTS)
         until_expired(darkroom)
         before = Held.by(darkroom)
-        growth = watch(darkroom, jobs, request)
+        growth = watch(darkroom, jobs, body)
         until_expired(darkroom)
         after = Held.by(darkroom)
     rows = [row for process in growth.resident for row in growth.rows(which, process, Goal(at_most=GROWN))]
-    return rows + left_over(which, before, after)
+    failed = Row(f"{which}: that failed", "", [growth.failed], Goal(at_most=0))
+    return [*rows, *left_over(which, before, after), failed]
 
 
 def leak(jobs: int) -> list[Row]:
     """The negative control: what such a measurement says of a worker that does keep something."""
     with stack("tests.stub_worker") as darkroom:
         draw(darkroom, max(1, jobs // 10), EMPTY)
-        growth = watch(darkroom, jobs, EMPTY | {"prompt": "leak 1"})
+        growth = watch(darkroom, jobs, LEAKING)
     return growth.rows("leaking 1 MiB a job, to be caught", "worker", Goal(at_least=GROWN))
 
 

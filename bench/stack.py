@@ -11,13 +11,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import httpx
+import psutil
 
 from bench.report import ROOT
 from darkroom import valkey
@@ -30,7 +32,10 @@ Worker = Literal["worker", "tests.stub_worker"]
 Process = subprocess.Popen[bytes]
 Cores = frozenset[int]
 
-_READY_SECONDS = 120
+_NO_BOUND = "10000000"
+_READY_SECONDS, _ENDS_WITHIN_SECONDS = 120, 60
+_LAST_WORDS = 2000
+"""Of a child's log, in characters, where it did not do what it should."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,13 @@ class Stack:
 
 @contextmanager
 def stack(worker: Worker | None = None, *, service_cores: Cores | None = None, **settings: str) -> Iterator[Stack]:
-    """With those of Darkroom's settings, by their names in lower case. Its log is as it comes, in a file."""
-    binary = valkey.find_binary()
-    if binary is None:
-        raise SystemExit("no Valkey or Redis server is here")
+    """With those of Darkroom's settings, by their names in lower case, and a line without a bound.
+
+    Its log is as it comes, in a file.
+    """
     with tempfile.TemporaryDirectory(prefix="darkroom-bench-") as name, ExitStack() as processes:
         data_dir, port = Path(name), free_port()
-        redis_url = f"unix://{valkey.socket_path(data_dir)}"
+        redis_url = redis_url_of(data_dir)
         key = add(data_dir / "keys.json", "bench", KeyLimits())
         own = {
             "redis_url": redis_url,
@@ -66,16 +71,17 @@ def stack(worker: Worker | None = None, *, service_cores: Cores | None = None, *
             "port": str(port),
             "api_keys_file": str(data_dir / "keys.json"),
             "device": "cpu",
+            "max_queued_jobs": _NO_BOUND,
+            "owner_max_queued_jobs": _NO_BOUND,
             "worker_name": f"bench-{port}",
         }
         environment = variables(**(own | settings))
 
         def start(module: str, cores: Cores | None = None) -> Process:
             command, log = (sys.executable, "-m", module), data_dir / f"{module}.log"
-            return processes.enter_context(process(*command, log=log, cores=cores, **environment))
+            return processes.enter_context(process(*command, log=log, environment=environment, cores=cores))
 
-        server = processes.enter_context(process(*valkey.command(binary, data_dir), log=data_dir / "valkey.out"))
-        until(lambda: valkey.answers(valkey.socket_path(data_dir)), server)
+        server = processes.enter_context(valkey_server(data_dir))
         service = start("service", service_cores)
         until(lambda: answers(port), service)
         worker_process = start(worker) if worker else None
@@ -85,17 +91,61 @@ def stack(worker: Worker | None = None, *, service_cores: Cores | None = None, *
 
 
 @contextmanager
-def process(*command: str, log: Path, cores: Cores | None = None, **environment: str) -> Iterator[Process]:
-    """A child for the length of the block, on those cores; else on those of this process."""
+def valkey_server(folder: Path) -> Iterator[Process]:
+    """As `darkroom serve` runs it, with its data in that folder."""
+    binary = valkey.find_binary()
+    if binary is None:
+        raise SystemExit("no Valkey or Redis server is here")
+    with process(*valkey.command(binary, folder), log=folder / "valkey.out") as server:
+        until(lambda: valkey.answers(valkey.socket_path(folder)), server)
+        yield server
+
+
+def redis_url_of(folder: Path) -> str:
+    """Where the Valkey of that folder is."""
+    return f"unix://{valkey.socket_path(folder)}"
+
+
+@contextmanager
+def process(
+    *command: str,
+    log: Path,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    folder: Path = ROOT,
+    cores: Cores | None = None,
+) -> Iterator[Process]:
+    """A child for the length of the block, in that folder, on those cores; else on those of this process.
+
+    What it has started ends with it. Its last words are printed where the block ends by SystemExit.
+    """
     with log.open("ab") as output:
-        child = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output)
+        child = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, stdout=output, stderr=output)
     if cores is not None:
         pin(child.pid, cores)
     try:
         yield child
+    except SystemExit:
+        print(f"{log.name}: {log.read_text(errors='replace')[-_LAST_WORDS:]}", file=sys.stderr)
+        raise
     finally:
-        child.send_signal(signal.SIGTERM)
-        child.wait(60)
+        _end(child)
+
+
+def _end(child: Process) -> None:
+    """With what it has started: LitServe leaves its worker behind."""
+    family: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(child.pid).children(recursive=True)
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(_ENDS_WITHIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"killed, because it did not end: {child.args!r}", file=sys.stderr)
+        child.kill()
+        child.wait()
+    for other in family:
+        with suppress(psutil.NoSuchProcess):
+            other.kill()
 
 
 def until(condition: Callable[[], bool], child: Process) -> None:

@@ -6,18 +6,17 @@ the bare loops before and behind it, and is compared with these two. The bare lo
 with one prompt and one seed for each picture, and encodes PNG; it knows nothing of Darkroom's worker.
 """
 
-import json
 import statistics
 import time
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import diffusers
 import torch
 
-from bench.client import CallFailed, Client, image_in_hand, run, window
+from bench.client import Client, image_in_hand, request, run, window
 from bench.figures import over_neighbours, percentile
 from bench.report import ROOT, Count, Goal, Result, Row, command
 from bench.stack import CAN_PIN, Stack, cores, on, stack
@@ -82,24 +81,25 @@ class Drawn:
 
     async def __call__(self, client: Client) -> None:
         self._seed += 1
-        ask = {"prompt": prompt_of(self._seed), "seed": self._seed, "num_inference_steps": self._steps}
-        await image_in_hand(client, json.dumps(ask).encode())
+        asked = request(prompt=prompt_of(self._seed), seed=self._seed, num_inference_steps=self._steps)
+        await image_in_hand(client, asked)
 
 
 async def above_bare(darkroom: Stack, work: Drawn, bare: BareLoop, pairs: int) -> tuple[list[float], list[float]]:
-    """Seconds of requests, and by how much each is above the mean of the bare calls before and behind it."""
+    """Seconds of requests, and by how much each is above the mean of the bare calls before and behind it.
+
+    Raises CallFailed where one of them fails.
+    """
     client = await Client.connect(darkroom.port, darkroom.key)
     requests: list[float] = []
     above: list[float] = []
     before = _seconds(bare)
     for _ in range(pairs):
         started = time.perf_counter()
-        with suppress(CallFailed):  # told with the windows, where there are many more
-            await work(client)
-            requests.append(time.perf_counter() - started)
+        await work(client)
+        requests.append(time.perf_counter() - started)
         after = _seconds(bare)
-        if len(requests) > len(above):
-            above.append(requests[-1] - (before + after) / 2)
+        above.append(requests[-1] - (before + after) / 2)
         before = after
     client.close()
     return requests, above
@@ -118,7 +118,7 @@ async def lone_requests(stacks: dict[str, Stack], jobs: int) -> dict[str, list[f
     for _ in range(jobs):
         for name, client in clients.items():
             started = time.perf_counter()
-            await image_in_hand(client, json.dumps({"prompt": "an empty job", "seed": 1}).encode())
+            await image_in_hand(client, request())
             found[name].append(time.perf_counter() - started)
     for client in clients.values():
         client.close()

@@ -14,7 +14,6 @@ import torch
 from PIL.Image import Image
 
 from contract.errors import GenerationFailed, InvalidOutput, JobFailed, OutOfMemory
-from contract.model import GuidanceKind
 from contract.tracing import span
 from worker.batch import Drawn, Member
 from worker.device import Device, is_out_of_memory
@@ -57,8 +56,8 @@ class Drawing:
         self._shares = [Share(member) for member in members]
         parameters = members[0].parameters
         images = sum(member.parameters.num_images_per_prompt for member in members)
+        # An exclusive job has no batch key, and so is always by itself.
         self._demand = planned.demand(parameters, 1 if members[0].exclusive else images)
-        self._scale_is_free = planned.model.guidance is GuidanceKind.CLASSIFIER_FREE
         self._phase: Phase = "draw"
         self._call_images = 0
         self._size = 0
@@ -127,7 +126,7 @@ class Drawing:
             loaded = self._load(plan)
             with self._timed(self._seconds, "denoise"):
                 self._encode(loaded)
-                rows, *later = calls_of(self._in(), plan.batch_size, self._scale_is_free)
+                rows, *later = calls_of(self._in(), plan.batch_size)
                 self._expect(len(rows))
                 try:
                     latents = self._latents(loaded, plan, rows, 1 + len(later))
@@ -216,20 +215,10 @@ class Drawing:
 
     def _finish(self, share: Share) -> None:
         """It has all its pictures, and is told at once unless it leaves while they are judged."""
-        images: list[Image | None] = []
-        for index in sorted(share.images):
-            image = share.images[index]
-            if self._image_filters:
-                share.ask(*self._progress, _nothing)
-                if not share.is_in:
-                    return
-                try:
-                    images.append(None if self._withholds(share, image) else image)
-                except JobFailed as error:
-                    share.leave(error)
-                    return
-            else:
-                images.append(image)
+        drawn = [share.images[index] for index in sorted(share.images)]
+        images = self._judged(share, drawn) if self._image_filters else list[Image | None](drawn)
+        if not share.is_in:
+            return
         self.images += len(images)
         share.finish(
             Drawn(
@@ -242,6 +231,20 @@ class Drawing:
                 batch_size=share.batch_size,
             )
         )
+
+    def _judged(self, share: Share, images: Sequence[Image]) -> list[Image | None]:
+        """Those that may be shown; fewer where the job leaves meanwhile, or its judge fails."""
+        kept: list[Image | None] = []
+        for image in images:
+            share.ask(*self._progress, _nothing)
+            if not share.is_in:
+                break
+            try:
+                kept.append(None if self._withholds(share, image) else image)
+            except JobFailed as error:
+                share.leave(error)
+                break
+        return kept
 
     def _withholds(self, share: Share, image: Image) -> bool:
         try:

@@ -25,9 +25,9 @@ from worker.prompt_cache import EncodedText
 from worker.prompt_chunks import Chunk, chunks_of
 from worker.text_encoders import (
     TextEncoder,
+    depends_on_clip_alone,
     embedding_names,
     is_pooled,
-    takes_embeddings,
     takes_scale_as_input,
     text_encoders,
 )
@@ -166,7 +166,7 @@ def _unread(text: str, encoders: Sequence[TextEncoder]) -> str:
 def _encode(loaded: LoadedPipeline, pieces: Sequence[Piece], skip: int) -> EncodedText:
     encoders = text_encoders(loaded.pipeline)
     text = "".join(piece.text for piece in pieces)
-    if takes_embeddings(loaded.pipeline):
+    if depends_on_clip_alone(loaded.pipeline):
         is_long = any(encoder.count(text) > encoder.room for encoder in encoders)
         if is_long or skip or any(piece.weight != 1 for piece in pieces):
             return EncodedText(_read_in_chunks(loaded, encoders, pieces, skip))
@@ -222,7 +222,7 @@ class _Reader:
 
     def read(self, chunk: Chunk) -> torch.Tensor:
         """1 x tokens x width."""
-        texts, weights = zip(*chunk or [Piece("", 1.0)], strict=True)
+        texts, weights = zip(*chunk or [_NOTHING], strict=True)
         embeddings: torch.Tensor = self._compel.get_embeddings_for_weighted_prompt_fragments(
             [list(texts)], [list(weights)], device=self.device
         )

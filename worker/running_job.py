@@ -46,5 +46,6 @@ class RunningJob:
         self._end(drawn)
 
     def left(self, reason: JobFailed | Interrupted) -> None:
-        # A copy has no traceback, whose frames would keep what the job has on the device until its turn comes.
+        # A copy has neither traceback nor context, whose frames would keep the running call's tensors on the device
+        # until the job's turn comes.
         self._end(copy(reason))

@@ -56,8 +56,7 @@ class Share:
     def leave(self, reason: JobFailed | Interrupted) -> None:
         """At once; what is drawn of it is dropped."""
         self._end()
-        # Its traceback would keep the frames of the running call alive, and with them the activations.
-        self.member.left(reason.with_traceback(None))
+        self.member.left(reason)
 
     def finish(self, drawn: Drawn) -> None:
         """It has its pictures, whatever becomes of the others."""
@@ -84,22 +83,16 @@ class Row:
         return ImageToDraw(parameters, self.prompt, parameters.seed + self.index)
 
 
-def calls_of(shares: Iterable[Share], batch_size: int, scale_is_free: bool) -> list[list[Row]]:
+def calls_of(shares: Iterable[Share], batch_size: int) -> list[list[Row]]:
     """The pipeline calls that draw what is undrawn, of at most that many images, in the order of the shares.
 
-    Prompts of different shape never share one, nor do guidance scales unless `scale_is_free`, and never where the
-    pipeline gets texts: what it does with the scale is not known. An exclusive job's images have one each. Shares whose
-    prompt was not encoded yet are left out.
+    Prompts of different shape never share one, nor do guidance scales where the pipeline gets texts: what it does with
+    the scale is not known. Whatever else must be equal, the batch key sees to. Shares whose prompt was not encoded yet
+    are left out.
     """
     alike: defaultdict[Hashable, list[Row]] = defaultdict(list)
     for share in shares:
-        if share.prompt is None:
-            continue
-        scale = None if scale_is_free and not share.prompt.texts else share.parameters.guidance_scale
-        key = (share.member.exclusive, share.prompt.shape, scale)
-        alike[key] += [Row(share, index, share.prompt) for index in share.undrawn]
-    calls: list[list[Row]] = []
-    for rows in alike.values():
-        size = 1 if rows and rows[0].share.member.exclusive else batch_size
-        calls += [rows[at : at + size] for at in range(0, len(rows), size)]
-    return calls
+        if share.prompt is not None:
+            scale = share.parameters.guidance_scale if share.prompt.texts else None
+            alike[share.prompt.shape, scale] += [Row(share, index, share.prompt) for index in share.undrawn]
+    return [rows[at : at + batch_size] for rows in alike.values() for at in range(0, len(rows), batch_size)]

@@ -76,7 +76,7 @@ def text_encoders(pipeline: Any) -> list[TextEncoder]:
     ]
 
 
-def takes_embeddings(pipeline: Any) -> bool:
+def depends_on_clip_alone(pipeline: Any) -> bool:
     """Whether its pictures hang on CLIP's embeddings alone, through a network that takes any number of them."""
     found = text_encoders(pipeline)
     return hasattr(pipeline, "unet") and bool(found) and all(encoder.is_clip for encoder in found)
@@ -84,7 +84,7 @@ def takes_embeddings(pipeline: Any) -> bool:
 
 def embedding_names(pipeline: Any) -> tuple[str, ...]:
     """What its `encode_prompt` returns first, in order, by the names that its call takes; empty where not known."""
-    if takes_embeddings(pipeline):
+    if depends_on_clip_alone(pipeline):
         return _OF_SDXL if is_pooled(pipeline) else _OF_STABLE_DIFFUSION
     return _OF_OTHERS.get(type(pipeline).__name__, ())
 
@@ -103,7 +103,7 @@ def takes_scale_as_input(pipeline: Any) -> bool:
 
 def deepest_clip_skip(pipeline: Any) -> int:
     """So that one layer is left, beside the last one where the pipeline never takes it."""
-    if not takes_embeddings(pipeline):
+    if not depends_on_clip_alone(pipeline):
         return 0
     fewest = min(encoder.layers for encoder in text_encoders(pipeline))
     return max(fewest - (2 if is_pooled(pipeline) else 1), 0)
@@ -113,7 +113,7 @@ def refuse_what_it_cannot(model: Model, pipeline: Any) -> None:
     """Raises ValueError for a model whose entry promises what its pipeline does not do."""
     if model.guidance is GuidanceKind.CLASSIFIER_FREE and takes_scale_as_input(pipeline):
         raise ValueError("guidance must be embedded: its network takes the scale as an input")
-    if model.prompt_weighting and not takes_embeddings(pipeline):
+    if model.prompt_weighting and not depends_on_clip_alone(pipeline):
         raise ValueError("prompt_weighting must be false: its text encoders are not CLIP's alone")
     deepest = deepest_clip_skip(pipeline)
     if model.limits.clip_skip > deepest:

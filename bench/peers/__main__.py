@@ -5,16 +5,16 @@ measured and stopped in its turn; the bare pipeline call is measured beside it, 
 all. Who draws another picture than the bare call is not compared: the run ends.
 """
 
-import argparse
 import asyncio
 import io
-import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -22,7 +22,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from bench import report
 from bench.client import CallFailed, Client, Work, run, window
-from bench.peers.comparison import Turn, markdown, means_of_neighbours, speed_rows, verdict_rows
+from bench.peers.comparison import Turn, means_of_neighbours, speed_rows, verdict_rows
 from bench.peers.served.pocket import HEIGHT, MAX_BATCH_SIZE, NUM_INFERENCE_STEPS, WIDTH, PictureRequest, Pocket
 from bench.peers.servers import Server, servers
 from bench.stack import cores, on
@@ -67,7 +67,8 @@ class Bench:
             many = run(window(port, key, CLIENTS, self._amount.many, self._picture(server)))
             used = (_cpu_seconds_of_children() - used) / self._amount.many
             after = self._bare_rates()
-        return Turn(alone, means_of_neighbours(bare), many.rate, used, *zip(before, after, strict=True))
+        singles, batches = zip(before, after, strict=True)
+        return Turn(alone, means_of_neighbours(bare), many.rate, used, singles, batches, many.failed)
 
     async def _draws_the_same(self, server: Server, port: int, key: str | None) -> None:
         request = next(self._requests)
@@ -137,7 +138,7 @@ def measure(bench: Bench, rounds: int) -> dict[str, list[Turn]]:
         for server in all_servers[first:] + all_servers[:first]:
             turn = bench.turn(server)
             found[server.name].append(turn)
-            told = f"{turn.rate:.2f} images/s, {turn.over_bare:.2f} of bare one by one"
+            told = f"{turn.rate:.2f} images/s, {turn.over_bare:.2f} of bare one by one, {turn.failed} failed"
             print(f"round {number + 1} of {rounds}: {server.name}: {told}", flush=True)
     return found
 
@@ -158,30 +159,29 @@ def main() -> None:
         torch.set_num_threads(asked.cores)
         os.environ["OMP_NUM_THREADS"] = str(asked.cores)  # of every server: it inherits this
         found = measure(Bench(asked.python.absolute(), amount), rounds)
-    tables = [markdown(rows) for rows in (speed_rows(found), verdict_rows(found), fact_rows())]
-    print("\n" + "\n\n".join(tables) + "\n")
-    print(_conditions(asked.cores, rounds))
-    _keep(found, tables, asked)
+    document = result(found, asked.cores)
+    print(f"\n{document['markdown']}", flush=True)
+    report.keep(document, asked)
 
 
-def _conditions(cores: int, rounds: int) -> str:
-    machine = report.machine()
-    return (
-        f"{machine['cpu']}, {cores} of {machine['cores']} cores, load before {machine['load_before']}, "
-        f"torch {machine['torch']}; {WIDTH}x{HEIGHT}, "
-        f"{NUM_INFERENCE_STEPS} steps; {CLIENTS} clients; who polls does it every {1000 * POLL_ALONE_SECONDS:g} ms "
-        f"alone, {1000 * POLL_MANY_SECONDS:g} ms among many; medians of {rounds} rounds, and their range."
+def result(found: Mapping[str, Sequence[Turn]], cores: int) -> dict[str, Any]:
+    """As it is kept, with the tables as they are printed."""
+    machine, date = report.machine(), datetime.now(UTC).date().isoformat()
+    rounds = len(next(iter(found.values())))
+    how = (
+        f"{report.place(machine)}, {date}; {cores} of the cores, {WIDTH}x{HEIGHT}, {NUM_INFERENCE_STEPS} steps, "
+        f"{CLIENTS} clients; who polls does it every {1000 * POLL_ALONE_SECONDS:g} ms alone, "
+        f"{1000 * POLL_MANY_SECONDS:g} ms among many; medians of {rounds} rounds, and their range."
     )
-
-
-def _keep(found: dict[str, list[Turn]], tables: list[str], asked: argparse.Namespace) -> None:
-    folder: Path | None = asked.results or (None if asked.quick else report.RESULTS)
-    if folder is None:
-        return
-    turns = {name: [asdict(turn) for turn in of_one] for name, of_one in found.items()}
-    document = {"name": "peers", "machine": report.machine(), "cores": asked.cores, "tables": tables, "turns": turns}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"peers-{asked.cores}-cores.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    speed, verdicts, facts = (report.table(rows) for rows in (speed_rows(found), verdict_rows(found), fact_rows()))
+    return {
+        "name": "peers",
+        "date": date,
+        "machine": machine,
+        "cores": cores,
+        "markdown": "\n\n".join([speed, verdicts, how, "What is not speed:", facts]),
+        "turns": {name: [asdict(turn) for turn in turns] for name, turns in found.items()},
+    }
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class Turn:
     """Images of the bare loop one by one, just before and after."""
     bare_batches: tuple[float, float]
     """The same, eight in a call."""
+    failed: int = 0
+    """Requests of the many clients that came to no image."""
 
     @property
     def above(self) -> list[float]:
@@ -109,6 +111,7 @@ def speed_rows(rounds: Mapping[str, Turns]) -> list[Sequence[str]]:
             "÷ bare one by one",
             "÷ bare by eight",
             "CPU ms an image",
+            "failed",
         )
     ]
     for name, turns in rounds.items():
@@ -118,6 +121,7 @@ def speed_rows(rounds: Mapping[str, Turns]) -> list[Sequence[str]]:
         row += [_range(_of(turns, lambda turn: turn.over_bare), 2)]
         row += [_range(_of(turns, lambda turn: turn.over_bare_batches), 2)]
         row += [_range(_of(turns, lambda turn: turn.cpu_seconds).scaled(1000), 0)]
+        row += [str(sum(turn.failed for turn in turns))]
         rows.append(row)
     return rows
 
@@ -132,12 +136,6 @@ def verdict_rows(rounds: Mapping[str, Turns]) -> list[Sequence[str]]:
         sooner = verdict(gain, 0, f"{_range(gain, 0)} ms")
         rows.append((name, faster, sooner))
     return rows
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """The first row is the head."""
-    head, *rest = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *rest])
 
 
 def _range(found: Spread, digits: int) -> str:

@@ -6,33 +6,22 @@ knows nothing of what is measured. The peers run in an environment of their own:
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from bench.client import Client, image_in_hand
 from bench.peers.served import pocket
 from bench.peers.served.pocket import PictureRequest
-from bench.stack import answers, free_port, stack, until
-from darkroom import valkey
+from bench.stack import Process, answers, free_port, process, redis_url_of, stack, until, valkey_server
 
 SERVED = Path(__file__).parent / "served"
 LITSERVE_BATCH_TIMEOUT = 0.02
 """Seconds; a fifth of what its documentation's example waits. At its default, 0, the idle worker keeps a core busy: the
 bare loop beside it, and anything else on two cores, would be robbed of it."""
-_ENDS_WITHIN_SECONDS = 20
-_LAST_WORDS = 2000
-"""Of a server's log, in characters, where it did not do what it should."""
 _QUIET = {
     "BENTOML_DO_NOT_TRACK": "True",
     "CUDA_VISIBLE_DEVICES": "",
@@ -90,22 +79,17 @@ def darkroom(_python: Path) -> Iterator[tuple[int, str | None]]:
 
 @contextmanager
 def fastapi(python: Path) -> Iterator[tuple[int, str | None]]:
-    with _folder() as folder, _uvicorn(python, "fastapi_handler:app", folder, {}) as port:
+    with _folder() as folder, _uvicorn(python, "fastapi_handler:app", folder) as port:
         yield port, None
 
 
 @contextmanager
 def rq(python: Path) -> Iterator[tuple[int, str | None]]:
     """With Valkey as Darkroom runs it."""
-    binary = valkey.find_binary()
-    if binary is None:
-        raise SystemExit("no Valkey or Redis server is here")
-    with _folder() as folder, _child(valkey.command(binary, folder), folder, {}) as server:
-        until(lambda: valkey.answers(valkey.socket_path(folder)), server)
-        environment = {"REDIS_URL": f"unix://{valkey.socket_path(folder)}"}
-        worker = [str(python), "-m", "rq.cli", "worker", "--worker-class", "rq.SimpleWorker", "--quiet"]
-        worker += ["--url", environment["REDIS_URL"], "pictures"]
-        with _child(worker, folder, environment), _uvicorn(python, "rq_api:app", folder, environment) as port:
+    with _folder() as folder, valkey_server(folder):
+        url = redis_url_of(folder)
+        worker = ["-m", "rq.cli", "worker", "--worker-class", "rq.SimpleWorker", "--quiet", "--url", url, "pictures"]
+        with _child(python, *worker, folder=folder), _uvicorn(python, "rq_api:app", folder, REDIS_URL=url) as port:
             yield port, None
 
 
@@ -113,9 +97,9 @@ def litserve(max_batch_size: int, batch_timeout: float) -> Callable[[Path], Abst
     @contextmanager
     def running(python: Path) -> Iterator[tuple[int, None]]:
         port = free_port()
-        command = [str(python), "litserve_server.py", "--port", str(port)]
+        command = ["litserve_server.py", "--port", str(port)]
         command += ["--max-batch-size", str(max_batch_size), "--batch-timeout", str(batch_timeout)]
-        with _folder() as folder, _child(command, folder, {}) as child:
+        with _folder() as folder, _child(python, *command, folder=folder) as child:
             until(lambda: answers(port), child)
             yield port, None
 
@@ -125,9 +109,8 @@ def litserve(max_batch_size: int, batch_timeout: float) -> Callable[[Path], Abst
 @contextmanager
 def bentoml(python: Path) -> Iterator[tuple[int, str | None]]:
     port = free_port()
-    command = [str(python), "-m", "bentoml", "serve", "bentoml_service:PocketService"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    with _folder() as folder, _child(command, folder, {"BENTOML_HOME": str(folder)}) as child:
+    command = ["-m", "bentoml", "serve", "bentoml_service:PocketService", "--host", "127.0.0.1", "--port", str(port)]
+    with _folder() as folder, _child(python, *command, folder=folder, BENTOML_HOME=str(folder)) as child:
         until(lambda: answers(port), child)
         yield port, None
 
@@ -187,35 +170,14 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _uvicorn(python: Path, app: str, folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
+def _uvicorn(python: Path, app: str, folder: Path, **environment: str) -> Iterator[int]:
     port = free_port()
-    command = [str(python), "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
-    with _child(command, folder, environment) as child:
+    command = ("-m", "uvicorn", app, "--port", str(port), "--log-level", "warning")
+    with _child(python, *command, folder=folder, **environment) as child:
         until(lambda: answers(port), child)
         yield port
 
 
-@contextmanager
-def _child(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[Any]]:
-    """With whatever it started: killed where it outlives the end. LitServe leaves its worker behind at SIGTERM."""
-    with (folder / "log").open("ab") as log:
-        child = subprocess.Popen(
-            command, cwd=SERVED, env=os.environ | _QUIET | dict(environment), stdout=log, stderr=log
-        )
-    try:
-        yield child
-    except SystemExit:
-        print((folder / "log").read_text(errors="replace")[-_LAST_WORDS:], file=sys.stderr)
-        raise
-    finally:
-        family: list[psutil.Process] = []
-        with suppress(psutil.NoSuchProcess):
-            family = psutil.Process(child.pid).children(recursive=True)
-        child.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_ENDS_WITHIN_SECONDS)
-        for process in family:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        child.kill()
-        child.wait()
+def _child(python: Path, *command: str, folder: Path, **environment: str) -> AbstractContextManager[Process]:
+    """A module of served/, which logs into the folder."""
+    return process(str(python), *command, log=folder / "log", environment=_QUIET | environment, folder=SERVED)

@@ -5,17 +5,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
 from bench.__main__ import MEASUREMENTS
-from bench.client import CallFailed, Client, image_in_hand, run, window
+from bench.client import CallFailed, Client, ended, image_in_hand, request, run, window
 from bench.queue_depth import DEPTHS, OPERATIONS, fill, rows_of
 from bench.report import Goal
 from bench.soak import EMPTY, GROWN, Growth, draw, files_in, watch
-from bench.stack import Stack, stack
+from bench.stack import Stack, process, stack, until
 from contract import keys
-from tests.conftest import ROOT
+from tests.conftest import ROOT, wait_until
 from tests.service.moves import Moves
 
 
@@ -43,7 +44,7 @@ def test_a_window_fetches_each_image(darkroom: Stack):
     images: list[bytes] = []
 
     async def fetched(client: Client) -> None:
-        images.append(await image_in_hand(client, json.dumps(EMPTY).encode()))
+        images.append(await image_in_hand(client, EMPTY))
 
     done = run(window(darkroom.port, darkroom.key, 2, 5, fetched))
     assert len(images) == len(done.latencies) == 5
@@ -66,13 +67,45 @@ def test_a_worker_that_leaks_is_caught_and_one_that_does_not_is_not(darkroom: St
     draw(darkroom, 10, EMPTY)
     sound = watch(darkroom, 30, EMPTY)
     files = files_in(darkroom.image_store)
-    leaking = watch(darkroom, 30, EMPTY | {"prompt": "leak 2"})
+    leaking = watch(darkroom, 30, request(prompt="leak 2"))
     assert files_in(darkroom.image_store) == files + 30
     per_job, grown = leaking.rows("leaks", "worker", Goal(at_most=GROWN))
     assert 1.5 * 2**20 < per_job.median < 2.5 * 2**20
     assert grown.met is False
     assert sound.rows("sound", "worker", Goal(at_most=GROWN))[1].met
     assert leaking.rows("leaks", "service", Goal(at_most=GROWN))[1].met  # it is told which of the two
+
+
+def test_jobs_that_fail_are_counted_however_few_are_watched_at_once(darkroom: Stack):
+    assert watch(darkroom, 2, request(prompt="fail")).failed == 2
+
+
+@pytest.mark.parametrize(("status", "failed"), [("failed", 0), ("canceled", 1), ("succeeded", 1)])
+def test_a_job_that_ends_otherwise_than_it_should_has_failed(darkroom: Stack, status: str, failed: int):
+    async def end(client: Client) -> None:
+        job_id = (await client.call("POST", "/generate", request(prompt="fail"))).json()["id"]
+        await ended(client, job_id, status)
+
+    assert run(window(darkroom.port, darkroom.key, 1, 1, end)).failed == failed
+
+
+def test_a_child_that_cannot_start_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with (
+        pytest.raises(SystemExit, match="not ready"),
+        process(sys.executable, "-c", "raise ValueError('odd')", log=tmp_path / "child.log") as child,
+    ):
+        until(lambda: False, child)
+    assert "ValueError: odd" in capsys.readouterr().err
+
+
+def test_what_a_child_has_started_ends_with_it(tmp_path: Path):
+    started = tmp_path / "started"
+    grandchild = f"import subprocess; print(subprocess.Popen(['sleep', '60']).pid, file=open('{started}', 'w'))"
+    with process(sys.executable, "-c", f"{grandchild}; import time; time.sleep(60)", log=tmp_path / "log") as child:
+        until(lambda: started.exists() and started.read_text().endswith("\n"), child)
+        left = psutil.Process(int(started.read_text()))
+        assert left.is_running()
+    wait_until(lambda: not left.is_running() or left.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_growth_is_that_of_the_second_half_and_of_what_there_was_before():

@@ -4,20 +4,20 @@ from bench.peers.comparison import (
     Spread,
     Turn,
     latency_gain,
-    markdown,
     means_of_neighbours,
     rate_ratio,
     speed_rows,
     verdict,
     verdict_rows,
 )
+from bench.report import table
 
 
 def turn(above: float, rate: float, bare: float = 4.0) -> Turn:
     """Beside a bare loop of that many images per second, twice as many in batches."""
     beside = [0.25, 0.30, 0.35]
     alone = [seconds + above for seconds in beside]
-    return Turn(alone, beside, rate, 0.5, (bare, bare), (2 * bare, 2 * bare))
+    return Turn(alone, beside, rate, 0.5, (bare, bare), (2 * bare, 2 * bare), failed=1)
 
 
 def test_a_request_is_compared_with_the_bare_calls_on_both_its_sides() -> None:
@@ -45,13 +45,13 @@ def test_the_tables_give_medians_and_ranges_of_the_rounds() -> None:
         "Darkroom": [turn(0.012, 7.2), turn(0.008, 6.8), turn(0.010, 7.0)],
         "another": [turn(0.060, 3.5), turn(-0.002, 3.6), turn(0.009, 3.5)],
     }
-    assert markdown(speed_rows(rounds)).splitlines()[2:] == [
+    assert table(speed_rows(rounds)).splitlines()[2:] == [
         "| Darkroom | 10 (8 to 12) | 12 | 7.00 (6.80 to 7.20) | 1.75 (1.70 to 1.80) | 0.88 (0.85 to 0.90) "
-        "| 500 (500 to 500) |",
+        "| 500 (500 to 500) | 3 |",
         "| another | 9 (−2 to 60) | 60 | 3.50 (3.50 to 3.60) | 0.88 (0.88 to 0.90) | 0.44 (0.44 to 0.45) "
-        "| 500 (500 to 500) |",
+        "| 500 (500 to 500) | 3 |",
     ]
-    assert markdown(verdict_rows(rounds)).splitlines() == [
+    assert table(verdict_rows(rounds)).splitlines() == [
         "| Darkroom beside | on images/s | on a lone request |",
         "|---|---|---|",
         "| another | ahead, ×2.00 (1.89 to 2.06) | **behind**, −1 (−10 to 48) ms, rounds disagree |",

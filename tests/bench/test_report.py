@@ -71,6 +71,12 @@ def test_a_document_gets_the_tables_that_are_there(tmp_path: Path):
     assert filled(once, tmp_path) == once
 
 
+def test_a_result_with_tables_of_its_own_is_shown_by_them(tmp_path: Path):
+    (tmp_path / "peers.json").write_text(json.dumps({"name": "peers", "markdown": "its own"}))
+    text = "<!-- bench: peers -->\nold\n<!-- end -->"
+    assert filled(text, tmp_path) == "<!-- bench: peers -->\n\nits own\n\n<!-- end -->"
+
+
 def test_the_document_shows_the_kept_results():
     assert list(RESULTS.glob("*.json"))
     text = DOCUMENT.read_text()

@@ -152,12 +152,6 @@ def test_who_leaves_at_a_step_is_told_at_once_and_does_not_disturb_the_others(
     assert all(len(guest.told) == 1 for guest in guests)
 
 
-def test_what_takes_a_member_out_does_not_hold_what_was_computed(draw: Denoiser) -> None:
-    guests = together(draw, jobs(), _0=raising(JobCanceled()))
-    assert isinstance(guests[0].told[0], JobCanceled)
-    assert guests[0].told[0].__traceback__ is None
-
-
 def test_when_nobody_is_left_the_pipeline_call_is_aborted(draw: Denoiser, alone: list[Drawn]) -> None:
     steps: list[int] = []
 
@@ -193,16 +187,13 @@ def test_prompts_of_another_length_have_a_call_of_their_own(draw: Denoiser) -> N
         assert difference(guest.result, draw(guest.parameters, ignore)) <= 1
 
 
-@pytest.mark.parametrize(("scale_is_free", "calls"), [(True, [3, 2, 1, 1]), (False, [2, 1, 2, 1, 1])])
-def test_a_scale_that_is_an_input_of_the_model_is_shared_by_a_whole_call(scale_is_free: bool, calls: list[int]) -> None:
-    asked = [{"prompt": "a", "guidance_scale": scale, "num_images_per_prompt": 2} for scale in (3.0, 4.0)]
-    shares = [Share(Guest(each)) for each in jobs(CATALOG.default, *asked, asked[0] | {"num_images_per_prompt": 1})]
-    shares.append(Share(Guest(jobs(CATALOG.default, asked[0])[0], exclusive=True)))
-    shares.append(Share(Guest(jobs()[0])))
+def test_calls_are_filled_across_jobs_but_not_across_shapes_of_prompts() -> None:
+    two = {"prompt": "a", "num_images_per_prompt": 2}
+    shares = [Share(Guest(each)) for each in jobs(CATALOG.default, two, two, {"prompt": "b"}, {"prompt": "a"}, two)]
     for share in shares[:4]:
-        share.prompt = EncodedPrompt({}, {"prompt_embeds": torch.zeros(1, 1, 1)})
-    sizes = [len(call) for call in calls_of(shares, 3 if scale_is_free else 2, scale_is_free)]
-    assert sizes == calls
+        share.prompt = EncodedPrompt({"prompt": share.parameters.prompt})
+    drawn = [[shares.index(row.share) for row in call] for call in calls_of(shares, 3)]
+    assert drawn == [[0, 0, 1], [1, 3], [2]]
 
 
 def test_scales_are_not_mixed_where_a_pipeline_gets_texts() -> None:
@@ -210,7 +201,7 @@ def test_scales_are_not_mixed_where_a_pipeline_gets_texts() -> None:
     shares.append(Share(Guest(jobs(CATALOG.default, {"prompt": "a", "guidance_scale": 4.0})[0])))
     for share in shares:
         share.prompt = EncodedPrompt({"prompt": "a"})
-    assert [len(call) for call in calls_of(shares, 8, scale_is_free=True)] == [2, 1]
+    assert [len(call) for call in calls_of(shares, 8)] == [2, 1]
 
 
 def test_after_a_call_that_ran_out_the_next_has_half_of_its_images(

@@ -36,7 +36,7 @@ from worker.planned_model import PlannedModel
 from worker.prompt_cache import PromptCache
 from worker.prompt_encoding import EncodedPrompt, encode_prompt, prompt_arguments
 from worker.schedulers import build_scheduler
-from worker.text_encoders import deepest_clip_skip, takes_embeddings, text_encoders
+from worker.text_encoders import deepest_clip_skip, depends_on_clip_alone, text_encoders
 
 SMALL = {"width": 64, "height": 64, "num_inference_steps": 2}
 LONG = "a red fox on a blue background, " * 10
@@ -126,7 +126,7 @@ each_of_clip = pytest.mark.parametrize("model_id", CLIP)
 @pytest.mark.parametrize("model_id", [*CLIP, *LIKE_THEM, *OTHERS])
 def test_an_entry_offers_what_its_pipeline_can(studio: Studio) -> None:
     pipeline = studio.loaded().pipeline
-    assert studio.model.prompt_weighting is takes_embeddings(pipeline)
+    assert studio.model.prompt_weighting is depends_on_clip_alone(pipeline)
     assert studio.model.limits.clip_skip == min(deepest_clip_skip(pipeline), MAX_CLIP_SKIP)
 
 

@@ -33,7 +33,7 @@ class Pocket:
     """The pipeline, loaded. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self._pipeline = StableDiffusionPipeline.from_pretrained(
+        self._pipeline = StableDiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
             MODEL, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
         self._pipeline.set_progress_bar_config(disable=True)
