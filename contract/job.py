@@ -147,7 +147,7 @@ class Job(_Part):
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    deadline_at: Annotated[datetime, Field(description="it fails where it has not ended by then")]
+    deadline_at: Annotated[datetime, Field(description="it fails where its pictures are not drawn by then")]
     expires_at: Annotated[datetime | None, Field(description="when the record and its images are removed")]
     timings: Timings
     webhook: Annotated[Webhook | None, Field(description="and what it was told; null without one")]

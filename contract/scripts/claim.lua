@@ -4,7 +4,8 @@
 -- Returns for each job taken, in the order in which they stood: id, execution id, owner, traceparent, tracestate, how often
 -- it was taken, seconds since its submission, data, parameters, seconds it may run, what to say when it did not end in them,
 -- and 1 if it is exclusive. The trace's two are empty where nobody traces, the last if it is not. Nothing where there is no
--- job, or so many that cannot run that the rest is left to another try.
+-- job, or so many that cannot run that the rest is left to another try. Sent again with the same execution id, it returns
+-- the jobs that it took.
 local worker, execution_id, limits = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
 local time = now()
 local swept = false
@@ -101,20 +102,47 @@ local function lease(id, batch_cost)
   local attempts = redis.call('HINCRBY', key, 'attempts', 1)
   tell(id, 'running', attempts)
   notify(id, 'running', time)
-  local waited = seconds_since(id, 'submitted_at', time)
-  if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, waited) end
-  local job = redis.call('HMGET', key, 'owner', 'traceparent', 'tracestate', 'data', 'parameters', 'exclusive')
-  local seconds, too_long = time_limit(id)
-  return { id, execution_id, job[1] or '', job[2] or '', job[3] or '', tostring(attempts), string.format('%.6f', waited),
-    job[4], job[5], seconds, too_long, job[6] or '' }
+  if attempts == 1 then observe('queue_wait_seconds', SECONDS_BUCKETS, seconds_since(id, 'submitted_at', time)) end
 end
 
+-- By a claim whose answer was lost: the client of Redis sends it again.
+local function taken_before()
+  local ids, scores = {}, {}
+  for _, execution in ipairs(redis.call('HKEYS', HOLDERS)) do
+    local id = job_of(execution)
+    if execution == id .. ':' .. execution_id and job_exists(id) then
+      ids[#ids + 1] = id
+      scores[id] = tonumber(redis.call('HGET', job_key(id), 'score'))
+    end
+  end
+  table.sort(ids, function(one, other)
+    if scores[one] == scores[other] then return one < other end
+    return scores[one] < scores[other]
+  end)
+  return ids
+end
+
+local function told(ids)
+  local claims = {}
+  for index, id in ipairs(ids) do
+    local waited = string.format('%.6f', seconds_since(id, 'submitted_at', time))
+    local job = redis.call('HMGET', job_key(id), 'owner', 'traceparent', 'tracestate', 'attempts', 'data', 'parameters',
+      'exclusive')
+    local seconds, too_long = time_limit(id)
+    claims[index] = { id, execution_id, job[1] or '', job[2] or '', job[3] or '', job[4], waited, job[5], job[6], seconds,
+      too_long, job[7] or '' }
+  end
+  return claims
+end
+
+local before = taken_before()
+if before[1] then return told(before) end
 local leader = take_leader()
 if not leader then return {} end
 local ids = take_followers(leader)
 promote()
 show_worker(worker, 'state', 'busy')
-local batch_cost, claims = 0, {}
+local batch_cost = 0
 for _, id in ipairs(ids) do batch_cost = batch_cost + tonumber(redis.call('HGET', job_key(id), 'cost') or 0) end
-for index, id in ipairs(ids) do claims[index] = lease(id, batch_cost) end
-return claims
+for _, id in ipairs(ids) do lease(id, batch_cost) end
+return told(ids)

@@ -20,14 +20,16 @@ class Batches:
     def __init__(self, client: redis.Redis) -> None:
         self.line = Line(client)
         self.client = client
+        self._claims = 0
 
     def join(self, names: str, key: str = _KEY, **changes: Any) -> None:
         for name in names:
             self.line.submit(name, batch_key=key, **changes)
 
-    def claim(self, images: int = 8, worker: str = "w", **by_key: int) -> str:
+    def claim(self, images: int = 8, **by_key: int) -> str:
         """The names of those that were taken."""
-        return "".join(self.line.claim_batch(images, f"e{worker}", worker, by_key))
+        self._claims += 1
+        return "".join(self.line.claim_batch(images, f"e{self._claims}", by_key=by_key))
 
     def in_line(self) -> str:
         head = [str(each) for each in self.client.lrange(keys.QUEUE, 0, -1)]
@@ -56,7 +58,15 @@ def test_jobs_that_share_a_key_are_taken_together_in_their_order(batches: Batche
     assert batches.claim() == "abc"
     assert [batches.line.fetch(name).status for name in "abc"] == [JobStatus.RUNNING] * 3
     assert batches.in_line() == batches.batch() == ""
-    assert set(batches.client.zrange(keys.LEASES, 0, -1)) == {"a:ew", "b:ew", "c:ew"}
+    assert set(batches.client.zrange(keys.LEASES, 0, -1)) == {"a:e1", "b:e1", "c:e1"}
+
+
+def test_a_claim_whose_answer_was_lost_can_be_sent_again(batches: Batches) -> None:
+    batches.join("abcd")
+    claims = [batches.line.run(scripts.CLAIM, "w", "e", '{"images": 3}') for _ in range(2)]
+    assert [[claim[:2] for claim in each] for each in claims] == [[["a", "e"], ["b", "e"], ["c", "e"]]] * 2
+    assert batches.in_line() == "d"
+    assert {batches.line.fetch(name).attempts for name in "abc"} == {1}
 
 
 def test_the_head_of_the_line_leads_whatever_would_make_a_larger_batch(batches: Batches) -> None:
@@ -143,17 +153,17 @@ def test_a_record_of_an_older_version_is_drawn_alone(batches: Batches) -> None:
 def test_every_job_of_a_batch_ends_for_itself(batches: Batches) -> None:
     batches.join("abc")
     batches.claim()
-    assert batches.line.finish("b", "ew") == 1
-    assert batches.line.finish("a", "ew", "failed") == 1
+    assert batches.line.finish("b", "e1") == 1
+    assert batches.line.finish("a", "e1", "failed") == 1
     assert [batches.line.fetch(name).status.value for name in "abc"] == ["failed", "succeeded", "running"]
-    assert batches.client.zrange(keys.LEASES, 0, -1) == ["c:ew"]
+    assert batches.client.zrange(keys.LEASES, 0, -1) == ["c:e1"]
 
 
 def test_what_drew_a_job_is_shown_with_it(batches: Batches) -> None:
     batches.join("a")
     batches.claim()
     assert batches.line.fetch("a").batch_size is None
-    batches.line.run(scripts.FINISH, "a:ew", "finished", "batch_size", 4)
+    batches.line.run(scripts.FINISH, "a:e1", "finished", "batch_size", 4)
     assert batches.line.fetch("a").batch_size == 4
 
 
@@ -185,9 +195,9 @@ def test_a_job_that_crashed_twice_runs_alone(batches: Batches) -> None:
 
 def test_a_batch_that_a_worker_gave_back_can_be_taken_together_again(batches: Batches) -> None:
     batches.join("abc")
-    for _ in range(3):
+    for number in (1, 2, 3):
         assert batches.claim(2) == "ab"
-        batches.line.run(scripts.REAP, "released", "a:ew", "b:ew")
+        batches.line.run(scripts.REAP, "released", f"a:e{number}", f"b:e{number}")
         assert batches.in_line() == "abc"
 
 
@@ -250,7 +260,7 @@ def test_two_workers_that_claim_at_once_share_nothing(batches: Batches, redis_ur
     def work(worker: str) -> None:
         start.wait()
         with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-            while claimed := Line(client).claim_batch(4, f"e{len(taken)}", worker):
+            while claimed := Line(client).claim_batch(4, f"e{worker}{len(taken)}", worker):
                 taken.append(claimed)
 
     threads = [threading.Thread(target=work, args=[worker]) for worker in "vw"]

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -21,7 +22,7 @@ _OWN: list[dict[str, Any]] = [
 
 def claim_batch(client: redis.Redis, images: int = 8) -> list[str]:
     """The ids of what a worker takes that draws so many images at once."""
-    claims = client.register_script(scripts.CLAIM)(args=["w", "e", json.dumps({"images": images})])
+    claims = client.register_script(scripts.CLAIM)(args=["w", uuid4().hex, json.dumps({"images": images})])
     return [claimed[0] for claimed in claims]
 
 
