@@ -43,7 +43,7 @@ test-contract: $(VENV)/installed-dev
 openapi: $(VENV)/installed
 	$(BIN)/python -m service.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
-# Half an hour, on a machine that does nothing else; `python -m bench.empty_job` and the others measure one thing each.
+# Three quarters of an hour, on a machine that does nothing else; `python -m bench.empty_job` and the others measure one thing each.
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench $(ARGS)
 
