@@ -39,13 +39,14 @@ class Amount:
     """How much of everything one round has."""
 
     alone: int
+    warm_up: int
     many: int
     bare_images: int
     bare_batches: int
 
 
-FULL = Amount(alone=10, many=48, bare_images=8, bare_batches=2)
-QUICK = Amount(alone=2, many=16, bare_images=2, bare_batches=1)
+FULL = Amount(alone=10, warm_up=32, many=48, bare_images=8, bare_batches=2)
+QUICK = Amount(alone=2, warm_up=1, many=16, bare_images=2, bare_batches=1)
 
 
 class Bench:
@@ -62,9 +63,11 @@ class Bench:
         with server.running(self._python) as (port, key):
             run(self._draws_the_same(server, port, key))
             bare, alone = run(self._alone(server, port, key))
+            picture = self._picture(server)
+            run(window(port, key, CLIENTS, self._amount.warm_up, picture))  # some learn how large a batch may be
             before = self._bare_rates()
             used = _cpu_seconds_of_children()
-            many = run(window(port, key, CLIENTS, self._amount.many, self._picture(server)))
+            many = run(window(port, key, CLIENTS, self._amount.many, picture))
             used = (_cpu_seconds_of_children() - used) / self._amount.many
             after = self._bare_rates()
         singles, batches = zip(before, after, strict=True)
