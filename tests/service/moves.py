@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import redis
 
@@ -27,13 +28,22 @@ class Moves:
         self._finish = client.register_script(scripts.FINISH)
         self._remove = client.register_script(scripts.REMOVE)
         self._client = client
+        self._executions: dict[str, str] = {}
 
     def claim(self) -> str:
-        job_id: str = self._claim(args=["w", "e", '{"images": 1}'])[0][0]
-        return job_id
+        job_id, execution_id = self._claim(args=["w", uuid4().hex, '{"images": 1}'])[0][:2]
+        self._executions[job_id] = f"{job_id}:{execution_id}"
+        return str(job_id)
+
+    def execution(self, job_id: str) -> str:
+        """The running one, whoever took it; of a job that nobody has, one that holds no lease."""
+        if job_id in self._executions:
+            return self._executions[job_id]
+        held = (str(each) for each in self._client.hkeys(keys.HOLDERS))
+        return next((each for each in held if each.startswith(job_id)), f"{job_id}:none")
 
     def progress(self, job_id: str, step: int, total: int, client: redis.Redis | None = None) -> None:
-        self._beat(args=["w", "{}", f"{job_id}:e", step, total], client=client)
+        self._beat(args=["w", "{}", self.execution(job_id), step, total], client=client)
 
     def crash(self) -> None:
         """The job goes back in line."""
@@ -41,10 +51,10 @@ class Moves:
 
     def lose_the_lease(self, job_id: str) -> None:
         """The service's own reaper finds it."""
-        self._client.zadd(keys.LEASES, {f"{job_id}:e": 1})
+        self._client.zadd(keys.LEASES, {self.execution(job_id): 1})
 
     def finish(self, job_id: str, status: str = "finished", *fields: str, client: redis.Redis | None = None) -> None:
-        assert self._finish(args=[f"{job_id}:e", status, *fields], client=client)
+        assert self._finish(args=[self.execution(job_id), status, *fields], client=client)
 
     def remove(self, job_id: str, client: redis.Redis | None = None) -> None:
         self._remove(args=[job_id, 0], client=client)

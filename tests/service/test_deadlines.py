@@ -9,7 +9,7 @@ import redis
 from contract import keys
 from tests.conftest import wait_until
 from tests.service.conftest import Service
-from tests.service.moves import claim
+from tests.service.moves import Moves, claim
 
 
 def job(service: Service, job_id: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_a_job_that_still_runs_at_its_deadline_fails(service: Service) -> None:
 def test_a_job_whose_worker_is_gone_fails_at_the_deadline_that_it_had(service: Service, client: redis.Redis) -> None:
     submitted = service.submit(deadline_seconds=2)
     claim(client)
-    client.zadd(keys.LEASES, {f"{submitted['id']}:e": 1})
+    Moves(client).lose_the_lease(submitted["id"])
     wait_until(lambda: job(service, submitted["id"])["status"] == "queued", 10)
     failed = end_of(service, submitted["id"], 10)
     assert failed["deadline_at"] == submitted["deadline_at"]
