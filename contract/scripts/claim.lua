@@ -122,7 +122,7 @@ local function taken_before()
   return ids
 end
 
-local function told(ids)
+local function claims_of(ids)
   local claims = {}
   for index, id in ipairs(ids) do
     local waited = string.format('%.6f', seconds_since(id, 'submitted_at', time))
@@ -136,7 +136,7 @@ local function told(ids)
 end
 
 local before = taken_before()
-if before[1] then return told(before) end
+if before[1] then return claims_of(before) end
 local leader = take_leader()
 if not leader then return {} end
 local ids = take_followers(leader)
@@ -145,4 +145,4 @@ show_worker(worker, 'state', 'busy')
 local batch_cost = 0
 for _, id in ipairs(ids) do batch_cost = batch_cost + tonumber(redis.call('HGET', job_key(id), 'cost') or 0) end
 for _, id in ipairs(ids) do lease(id, batch_cost) end
-return told(ids)
+return claims_of(ids)
