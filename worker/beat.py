@@ -35,6 +35,7 @@ class Beat:
         self._script = client.register_script(scripts.BEAT)
         self._executions: tuple[Execution, ...] = ()
         self._holding = threading.Lock()
+        self._beating = threading.Lock()
         self._moved_at = time.monotonic()
         self._held = threading.Event()
         self._closing = threading.Event()
@@ -80,7 +81,8 @@ class Beat:
     def _beat(self) -> None:
         executions = self._executions
         arguments = [str(part) for each in executions for part in (each.member, each.step, each.total)]
-        answers = self._script(args=[self._worker_name, self.state.model_dump_json(), *arguments])
+        with self._beating:  # else a beat under way would show its older state after a newer one
+            answers = self._script(args=[self._worker_name, self.state.model_dump_json(), *arguments])
         for execution, answer in zip(executions, answers, strict=True):
             execution.lost = execution.lost or answer == 0
             execution.canceled = execution.canceled or bool(answer & 2)

@@ -1,8 +1,11 @@
 import base64
 import json
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,7 +146,34 @@ def test_a_preview_that_nobody_wants_any_more_is_dropped(beat: Beat, line: Line,
     assert previews(1) == ["nothing before this"]
 
 
+def shown(line: Line) -> WorkerState:
+    told = line.client.hget("darkroom:workers", "w") or ""
+    return WorkerState.model_validate_json(told.partition(" ")[2])
+
+
 def test_a_new_state_is_shown_at_once(beat: Beat, line: Line) -> None:
     beat.show(STATE.model_copy(update={"state": "failed", "reason": "broken"}))
-    told = line.client.hget("darkroom:workers", "w") or ""
-    assert WorkerState.model_validate_json(told.partition(" ")[2]).reason == "broken"
+    assert shown(line).reason == "broken"
+
+
+class SlowFirstBeat(redis.Redis):
+    """Holds the first command of the beat thread back for a moment, as a busy machine does."""
+
+    begun = threading.Event()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        if threading.current_thread().name == "beat" and not self.begun.is_set():
+            self.begun.set()
+            time.sleep(0.3)
+        return super().execute_command(*args, **options)
+
+
+def test_a_beat_under_way_does_not_hide_a_newer_state(redis_url: str, line: Line) -> None:
+    with SlowFirstBeat.from_url(redis_url) as client:
+        beat = Beat(client, "w", STATE.model_copy(update={"state": "loading"}))
+        assert client.begun.wait(5)
+        beat.show(STATE)
+        time.sleep(0.6)
+        state = shown(line).state
+        beat.close()
+    assert state == "ready"
