@@ -124,15 +124,16 @@ class Window:
 Work = Callable[[Client], Awaitable[Any]]
 
 
-async def window(port: int, key: str | None, clients: int, times: int, work: Work) -> Window:
+async def window(port: int, key: str | None, clients: int, times: int, work: Work, *, lead: int = 0) -> Window:
     """A closed loop: each client does the next piece of work as soon as it has done one, `times` in all.
 
-    Connections are made before the clock starts: servers close those that were idle in another window. Raises
-    CallFailed where more than a tenth, and more than a few, fail: that measures nothing.
+    With a `lead`, that many come first that do not count, and one for each client behind: what counts is done under
+    a load that neither begins nor ends. Connections are made before the clock starts: servers close those that were
+    idle in another window. Raises CallFailed where more than a tenth, and more than a few, fail: that measures nothing.
     """
     connections = [await Client.connect(port, key) for _ in range(clients)]
-    latencies: list[float] = []
-    left, failed = iter(range(times)), 0
+    done: list[tuple[float, float]] = []  # when it was, and seconds
+    left, failed = iter(range(lead + times + (clients if lead else 0))), 0
 
     async def loop(client: Client) -> None:
         nonlocal failed
@@ -145,17 +146,20 @@ async def window(port: int, key: str | None, clients: int, times: int, work: Wor
                 if failed > max(_SOME, times / 10):
                     raise
             else:
-                latencies.append(time.perf_counter() - started)
+                ended = time.perf_counter()
+                done.append((ended, ended - started))
 
     started = time.perf_counter()
     try:
         await asyncio.gather(*map(loop, connections))
-        seconds = time.perf_counter() - started
     finally:
         for connection in connections:
             connection.close()
         await asyncio.sleep(0)  # in which they do
-    return Window(seconds, latencies, failed)
+    counted = done[lead : lead + times]
+    since = done[lead - 1][0] if lead else started
+    until = counted[-1][0] if lead else time.perf_counter()
+    return Window(until - since, [seconds for _, seconds in counted], failed)
 
 
 def run(work: Coroutine[Any, Any, Found]) -> Found:

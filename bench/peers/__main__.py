@@ -67,8 +67,8 @@ class Bench:
             run(window(port, key, CLIENTS, self._amount.warm_up, picture))  # some learn how large a batch may be
             before = self._bare_rates()
             used = _cpu_seconds_of_children()
-            many = run(window(port, key, CLIENTS, self._amount.many, picture))
-            used = (_cpu_seconds_of_children() - used) / self._amount.many
+            many = run(window(port, key, CLIENTS, self._amount.many, picture, lead=CLIENTS))
+            used = (_cpu_seconds_of_children() - used) / (CLIENTS + self._amount.many + CLIENTS)
             after = self._bare_rates()
         singles, batches = zip(before, after, strict=True)
         return Turn(alone, means_of_neighbours(bare), many.rate, used, singles, batches, many.failed)

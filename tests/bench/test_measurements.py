@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 import json
 import subprocess
@@ -61,6 +62,19 @@ def test_a_window_counts_what_failed_and_ends_where_too_much_does(darkroom: Stac
     assert (some.failed, len(some.latencies)) == (2, 38)
     with pytest.raises(CallFailed, match="GET /models: 401"):
         run(window(darkroom.port, "dk_wrong", 2, 40, now_and_then))
+
+
+def test_what_leads_a_window_and_what_follows_it_is_done_but_does_not_count(darkroom: Stack):
+    asked = itertools.count()
+
+    async def slow_at_both_ends(_client: Client) -> None:
+        await asyncio.sleep(0.02 if 2 <= next(asked) < 6 else 1)
+
+    counted = run(window(darkroom.port, darkroom.key, 2, 4, slow_at_both_ends, lead=2))
+    assert next(asked) == 2 + 4 + 2
+    assert len(counted.latencies) == 4
+    assert max(counted.latencies) < 1
+    assert counted.seconds < 1
 
 
 def test_a_worker_that_leaks_is_caught_and_one_that_does_not_is_not(darkroom: Stack):
