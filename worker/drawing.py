@@ -14,6 +14,7 @@ import torch
 from PIL.Image import Image
 
 from contract.errors import GenerationFailed, InvalidOutput, JobFailed, OutOfMemory
+from contract.rung import Rung
 from contract.tracing import span
 from worker.batch import Drawn, Member
 from worker.device import Device, is_out_of_memory
@@ -189,19 +190,30 @@ class Drawing:
     def _decode(self, plan: MemoryPlan) -> None:
         self._phase = "decode"
         self._size = plan.tile_side**2 if plan.tile_side else self._demand.pixels
+        try:
+            for share in self._in():
+                self._decode_share(share, plan)
+                if plan.rung is not Rung.CPU:  # there, what stores one takes the cores from the next one's decode
+                    self._finish_decoded()
+        finally:
+            self._finish_decoded()
+
+    def _decode_share(self, share: Share, plan: MemoryPlan) -> None:
+        while missing := share.undecoded:
+            loaded = self._load(plan)
+            latents = share.latents[missing[0]]
+            with self._timed(share.seconds, "decode"), self._planned.measured(plan, "decode", self._size):
+                image = decode(loaded, latents, plan.tile_side)
+            if image is None or _is_constant(image):
+                self._note_no_picture(share)
+                continue
+            share.images[missing[0]] = image
+            self._planned.colours.learn(latents, image)
+            self._ask()
+
+    def _finish_decoded(self) -> None:
         for share in self._in():
-            while missing := share.undecoded:
-                loaded = self._load(plan)
-                latents = share.latents[missing[0]]
-                with self._timed(share.seconds, "decode"), self._planned.measured(plan, "decode", self._size):
-                    image = decode(loaded, latents, plan.tile_side)
-                if image is None or _is_constant(image):
-                    self._note_no_picture(share)
-                    continue
-                share.images[missing[0]] = image
-                self._planned.colours.learn(latents, image)
-                self._ask()
-            if share.is_in:
+            if not share.undrawn and not share.undecoded:
                 self._finish(share)
 
     def _note_no_picture(self, share: Share) -> None:

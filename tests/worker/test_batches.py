@@ -1,6 +1,7 @@
 """Jobs that share pipeline calls: each gets the pictures that it would get alone, whatever becomes of the others."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,14 @@ import torch
 from PIL import Image
 from structlog.testing import capture_logs
 
-from contract.errors import DeadlineExceeded, GenerationFailed, InvalidOutput, JobFailed, ModelUnavailable
+from contract.errors import (
+    DeadlineExceeded,
+    GenerationFailed,
+    InvalidOutput,
+    JobFailed,
+    ModelUnavailable,
+    OutOfMemory,
+)
 from contract.model import GuidanceKind, Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationParameters, GenerationRequest
@@ -22,6 +30,7 @@ from tests.worker.test_out_of_memory import failing
 from worker import drawing
 from worker.batch import Drawn
 from worker.denoise import Denoiser
+from worker.device import Device
 from worker.execution import DeviceLost, Interrupted, JobCanceled, LeaseLost, WorkerStopping
 from worker.memory_plan import MemoryPlan, Room
 from worker.phases import ImageToDraw
@@ -250,7 +259,12 @@ def test_a_job_of_several_images_can_leave_between_its_own_decodes_but_not_after
     assert len(staying.result.images) == 3
 
 
-def test_a_job_has_its_pictures_before_the_next_one_is_decoded(draw: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("device", "told_before"), [(CARD, [0, 1, 2, 3, 3, 4, 5, 6]), (CPU, [0] * 8)], ids=["card", "cpu"]
+)
+def test_a_job_has_its_pictures_before_the_next_one_is_decoded_unless_that_takes_the_same_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: Device, told_before: list[int]
+) -> None:
     told: list[int] = []
     original = drawing.decode
     guests = [Guest(each) for each in jobs()]
@@ -260,8 +274,26 @@ def test_a_job_has_its_pictures_before_the_next_one_is_decoded(draw: Denoiser, m
         return original(*of)
 
     monkeypatch.setattr(drawing, "decode", decode)
-    draw.draw_batch(guests)
-    assert told == [0, 1, 2, 3, 3, 4, 5, 6]
+    denoiser(tmp_path, device).draw_batch(guests)
+    assert told == told_before
+    assert [len(guest.result.images) for guest in guests] == [1, 1, 1, 2, 1, 1, 1]
+
+
+def test_a_job_that_is_decoded_has_its_pictures_though_the_next_one_never_gets_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = drawing.decode, count()
+
+    def decode(*of: Any) -> Any:
+        if next(calls) > 0:
+            raise MemoryError
+        return original(*of)
+
+    monkeypatch.setattr(drawing, "decode", decode)
+    with capture_logs():
+        first, second = together(denoiser(tmp_path, CPU), jobs(CATALOG.default, *FEW[:2], num_inference_steps=1))
+    assert len(first.result.images) == 1
+    assert isinstance(second.told[0], OutOfMemory)
 
 
 def test_a_prompt_that_the_pipeline_fails_on_fails_its_own_job_alone(

@@ -15,10 +15,11 @@ def test_no_model_brings_code_and_what_the_user_has_set_stays(monkeypatch: pytes
     configure_libraries()
     assert os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] == "true"
     assert own.items() <= os.environ.items()
+    assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.setattr(os, "environ", {})
     configure_libraries()
     assert os.environ["PYTORCH_ALLOC_CONF"] == "expandable_segments:True"
-    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert (os.environ["OMP_WAIT_POLICY"], os.environ["GOMP_SPINCOUNT"]) == ("PASSIVE", "1000")
 
 
 @pytest.mark.parametrize(
