@@ -35,6 +35,14 @@ class Drawn:
     """Images of the pipeline call that drew it; of the largest where there were several."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """One pipeline call that came to its end."""
+
+    images: int
+    seconds: float
+
+
 OnStep = Callable[[int, int, Peek], None]
 """Called with the steps done, the steps in all, and a way to see the picture; what it raises ends the run."""
 

@@ -7,7 +7,7 @@ call that all of its jobs have left is aborted. Knows plans and phases; knows no
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 import torch
@@ -16,7 +16,7 @@ from PIL.Image import Image
 from contract.errors import GenerationFailed, InvalidOutput, JobFailed, OutOfMemory
 from contract.rung import Rung
 from contract.tracing import span
-from worker.batch import Drawn, Member
+from worker.batch import Call, Member
 from worker.device import Device, is_out_of_memory
 from worker.image_filter import ImageFilter
 from worker.memory_plan import DoesNotFit, MemoryPlan, Phase, step_down
@@ -30,14 +30,6 @@ from worker.share import Row, Share, calls_of
 log = structlog.get_logger("darkroom.worker")
 
 _MAX_RETRIES = 3
-
-
-@dataclass(frozen=True)
-class Call:
-    """One pipeline call that came to its end."""
-
-    images: int
-    seconds: float
 
 
 class _NobodyLeft(Exception):
@@ -232,17 +224,7 @@ class Drawing:
         if not share.is_in:
             return
         self.images += len(images)
-        share.finish(
-            Drawn(
-                images,
-                self._seconds["load"],
-                self._seconds["denoise"],
-                share.seconds["decode"],
-                share.prompt.warnings if share.prompt else [],
-                filter_seconds=share.seconds["filter"] if self._image_filters else None,
-                batch_size=share.batch_size,
-            )
-        )
+        share.finish(images, **self._seconds, was_judged=bool(self._image_filters))
 
     def _judged(self, share: Share, images: Sequence[Image]) -> list[Image | None]:
         """Those that may be shown; fewer where the job leaves meanwhile, or its judge fails."""

@@ -58,10 +58,20 @@ class Share:
         self._end()
         self.member.left(reason)
 
-    def finish(self, drawn: Drawn) -> None:
-        """It has its pictures, whatever becomes of the others."""
+    def finish(self, images: list[Image | None], *, load: float, denoise: float, was_judged: bool) -> None:
+        """It has its pictures, whatever becomes of the others; `load` and `denoise` are the batch's seconds."""
         self._end()
-        self.member.drawn(drawn)
+        self.member.drawn(
+            Drawn(
+                images,
+                load,
+                denoise,
+                self.seconds["decode"],
+                self.prompt.warnings if self.prompt else [],
+                filter_seconds=self.seconds["filter"] if was_judged else None,
+                batch_size=self.batch_size,
+            )
+        )
 
     def _end(self) -> None:
         self.is_in = False
