@@ -132,7 +132,7 @@ async def window(port: int, key: str | None, clients: int, times: int, work: Wor
     idle in another window. Raises CallFailed where more than a tenth, and more than a few, fail: that measures nothing.
     """
     connections = [await Client.connect(port, key) for _ in range(clients)]
-    done: list[tuple[float, float]] = []  # when it was, and seconds
+    done: list[tuple[float, float]] = []  # when, and after how many seconds
     left, failed = iter(range(lead + times + (clients if lead else 0))), 0
 
     async def loop(client: Client) -> None:
@@ -149,16 +149,17 @@ async def window(port: int, key: str | None, clients: int, times: int, work: Wor
                 ended = time.perf_counter()
                 done.append((ended, ended - started))
 
-    started = time.perf_counter()
+    since = time.perf_counter()
     try:
         await asyncio.gather(*map(loop, connections))
+        until = time.perf_counter()
     finally:
         for connection in connections:
             connection.close()
         await asyncio.sleep(0)  # in which they do
     counted = done[lead : lead + times]
-    since = done[lead - 1][0] if lead else started
-    until = counted[-1][0] if lead else time.perf_counter()
+    if lead:
+        since, until = done[lead - 1][0], counted[-1][0]
     return Window(until - since, [seconds for _, seconds in counted], failed)
 
 

@@ -89,7 +89,7 @@ class Drawing:
     def _ask(self) -> None:
         """Every job that has pictures to come whether it stays, while there is nothing to see."""
         for share in self._in():
-            if share.undrawn or share.undecoded:
+            if not share.has_all:
                 share.ask(*self._progress, _nothing)
 
     def _first_plan(self) -> MemoryPlan:
@@ -205,7 +205,7 @@ class Drawing:
 
     def _finish_decoded(self) -> None:
         for share in self._in():
-            if not share.undrawn and not share.undecoded:
+            if share.has_all:
                 self._finish(share)
 
     def _note_no_picture(self, share: Share) -> None:
@@ -224,7 +224,8 @@ class Drawing:
         if not share.is_in:
             return
         self.images += len(images)
-        share.finish(images, **self._seconds, was_judged=bool(self._image_filters))
+        load, denoise = self._seconds["load"], self._seconds["denoise"]
+        share.finish(images, load, denoise, was_judged=bool(self._image_filters))
 
     def _judged(self, share: Share, images: Sequence[Image]) -> list[Image | None]:
         """Those that may be shown; fewer where the job leaves meanwhile, or its judge fails."""

@@ -94,7 +94,7 @@ class WorkerSettings(ContractSettings):
         return self.data_dir / "compiled"
 
 
-_THREADS_WAIT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+_HOW_THREADS_WAIT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 """Threads that wait for each other spin for some ten microseconds (by libgomp's own estimate of 100,000 a millisecond),
 then sleep. Asleep at once, they take longer to wake than a layer of a small model takes; spinning on, as is their
 default, they fight with any other process for the cores, and a picture can take a hundred times as long."""
@@ -106,7 +106,7 @@ def configure_libraries() -> None:
     # Segments that grow, against fragments, are PyTorch's advice where a device runs out.
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     if "OMP_WAIT_POLICY" not in os.environ:  # a spin count would stand above the policy
-        os.environ.update(_THREADS_WAIT | os.environ)
+        os.environ.update(_HOW_THREADS_WAIT | os.environ)
 
 
 def configure_compiler(settings: WorkerSettings) -> None:

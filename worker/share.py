@@ -53,19 +53,26 @@ class Share:
         except (JobFailed, Interrupted) as reason:
             self.leave(reason)
 
+    @property
+    def has_all(self) -> bool:
+        """Whether all its pictures are drawn and decoded."""
+        return not self.undrawn and not self.undecoded
+
     def leave(self, reason: JobFailed | Interrupted) -> None:
         """At once; what is drawn of it is dropped."""
         self._end()
         self.member.left(reason)
 
-    def finish(self, images: list[Image | None], *, load: float, denoise: float, was_judged: bool) -> None:
-        """It has its pictures, whatever becomes of the others; `load` and `denoise` are the batch's seconds."""
+    def finish(
+        self, images: list[Image | None], load_seconds: float, denoise_seconds: float, *, was_judged: bool
+    ) -> None:
+        """It has its pictures, whatever becomes of the others; loading and denoising were the batch's."""
         self._end()
         self.member.drawn(
             Drawn(
                 images,
-                load,
-                denoise,
+                load_seconds,
+                denoise_seconds,
                 self.seconds["decode"],
                 self.prompt.warnings if self.prompt else [],
                 filter_seconds=self.seconds["filter"] if was_judged else None,

@@ -156,22 +156,21 @@ def test_a_new_state_is_shown_at_once(beat: Beat, line: Line) -> None:
     assert shown(line).reason == "broken"
 
 
-class SlowFirstBeat(redis.Redis):
-    """Holds the first command of the beat thread back for a moment, as a busy machine does."""
-
+def test_a_beat_under_way_does_not_hide_a_newer_state(redis_url: str, line: Line) -> None:
     begun = threading.Event()
 
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        if threading.current_thread().name == "beat" and not self.begun.is_set():
-            self.begun.set()
-            time.sleep(0.3)
-        return super().execute_command(*args, **options)
+    class SlowFirstBeat(redis.Redis):
+        """Holds the first command of the beat thread back for a moment, as a busy machine does."""
 
+        def execute_command(self, *args: Any, **options: Any) -> Any:
+            if threading.current_thread().name == "beat" and not begun.is_set():
+                begun.set()
+                time.sleep(0.3)
+            return super().execute_command(*args, **options)
 
-def test_a_beat_under_way_does_not_hide_a_newer_state(redis_url: str, line: Line) -> None:
     with SlowFirstBeat.from_url(redis_url) as client:
         beat = Beat(client, "w", STATE.model_copy(update={"state": "loading"}))
-        assert client.begun.wait(5)
+        assert begun.wait(5)
         beat.show(STATE)
         time.sleep(0.6)
         state = shown(line).state
