@@ -5,17 +5,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+CLIENTS := .clients
+CLIENT_ENVIRONMENTS := $(patsubst tests/clients/python/%.txt,$(CLIENTS)/%/installed,$(wildcard tests/clients/python/*.txt))
 PEER_PACKAGES := torch diffusers transformers accelerate safetensors pillow fastapi 'uvicorn[standard]' litserve bentoml rq redis hiredis
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
 
-.PHONY: serve test test-gpu test-compile test-contract check format openapi bench bench-gpu bench-memory bench-peers
+.PHONY: serve test test-gpu test-compile test-clients test-contract check format openapi bench bench-gpu bench-memory bench-peers
 
 serve: $(VENV)/installed
 	@$(BIN)/darkroom serve $(ARGS)
 
 # Three processes on two cores: many tests wait for others, and none needs two cores.
-test: check
+test: check $(CLIENTS)/quick/installed
 	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 check: $(VENV)/installed-dev
@@ -34,6 +36,10 @@ test-gpu: $(VENV)/installed-dev
 # PyTorch's compiler on a CPU, for minutes.
 test-compile: $(VENV)/installed-dev
 	$(BIN)/pytest tests/compile
+
+# Other people's clients, each in an environment of its own; needs Node 20 and npm.
+test-clients: $(VENV)/installed-dev $(CLIENT_ENVIRONMENTS) tests/clients/node/node_modules/.package-lock.json
+	$(BIN)/pytest tests/clients/quick tests/clients/more
 
 # Longer, and from another start each time; DARKROOM_TEST_SEED repeats one.
 test-contract: $(VENV)/installed-dev
@@ -60,6 +66,15 @@ bench-memory: $(VENV)/installed
 $(PEERS)/installed: bench/peers/constraints.txt
 	$(PYTHON) -m venv --clear $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check $(INDEX) --constraint $< $(PEER_PACKAGES)
+	@touch $@
+
+$(CLIENTS)/%/installed: tests/clients/python/%.txt
+	$(PYTHON) -m venv --clear $(CLIENTS)/$*
+	$(CLIENTS)/$*/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+tests/clients/node/node_modules/.package-lock.json: tests/clients/node/package.json tests/clients/node/package-lock.json
+	npm ci --silent --prefix tests/clients/node
 	@touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt

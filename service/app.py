@@ -111,6 +111,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         signed_urls=signed_urls,
         webhook_secrets=webhook_secrets,
         keys=keys,
+        public_url=settings.public_url,
     )
     if keys is None:  # no browser adds a key by itself, as it would a cookie: a page that has one may use it
         app.add_middleware(WebPageGuard, allowed_hosts=settings.allowed_host_names)

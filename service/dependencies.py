@@ -6,7 +6,7 @@ from typing import Annotated
 
 import redis.asyncio
 from fastapi import Depends, Query, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 
 from contract.image_store import ImageStore
 from contract.model_catalog import ModelCatalog
@@ -52,6 +52,12 @@ class Parts:
     webhook_secrets: WebhookSecrets
     keys: ApiKeys | None
     """None where the service asks for no key."""
+    public_url: str | None
+    """Without a slash at its end; None where it is what each request calls it."""
+
+    def absolute_url(self, request: Request, path: str) -> str:
+        """What a client can ask for from anywhere, from a path of this service."""
+        return (self.public_url or str(request.base_url).rstrip("/")) + path
 
 
 async def parts_of(request: Request) -> Parts:
@@ -103,6 +109,21 @@ def _unauthorized(credentials: HTTPAuthorizationCredentials | None) -> Unauthori
     detail = "This key is not in force." if wrong_key else "A key is needed, as `Authorization: Bearer <key>`."
     return Unauthorized(detail, wrong_key=wrong_key)
 
+
+_BASIC = HTTPBasic(realm="darkroom", auto_error=False)
+
+
+async def _basic_owner(request: Request, credentials: Annotated[HTTPBasicCredentials | None, Depends(_BASIC)]) -> Owner:
+    key = HTTPAuthorizationCredentials(scheme="Bearer", credentials=credentials.password) if credentials else None
+    owner = await _owner_if_known(request, key or await _BEARER(request))
+    if owner is None:
+        detail = "A key is needed, as the password of HTTP Basic authentication, with any user name."
+        raise Unauthorized(detail, wrong_key=key is not None, scheme="Basic")
+    return owner
+
+
+WithBasicOwner = Annotated[Owner, Depends(_basic_owner)]
+"""Whoever asks, by a key that is the password of HTTP Basic authentication, or as WithOwner takes it."""
 
 WithOwner = Annotated[Owner, Depends(_owner)]
 """Whoever asks; a stranger gets 401. As the first parameter of a route it is found out before the body is read."""

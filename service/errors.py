@@ -43,6 +43,7 @@ Knows nothing of how they are rendered: that is exception_handlers.
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Literal
 
 from contract.errors import Refusal
 
@@ -73,14 +74,14 @@ class InvalidJson(ServiceError):
 
 
 class Unauthorized(ServiceError):
-    """No key was shown, or one that is not in force. The challenge is RFC 6750's."""
+    """No key was shown, or one that is not in force. The challenge is RFC 6750's, or RFC 7617's."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"
 
-    def __init__(self, detail: str, *, wrong_key: bool) -> None:
-        reason = ', error="invalid_token"' if wrong_key else ""
-        super().__init__(detail, {"WWW-Authenticate": f'Bearer realm="darkroom"{reason}'})
+    def __init__(self, detail: str, *, wrong_key: bool, scheme: Literal["Bearer", "Basic"] = "Bearer") -> None:
+        reason = ', error="invalid_token"' if wrong_key and scheme == "Bearer" else ""
+        super().__init__(detail, {"WWW-Authenticate": f'{scheme} realm="darkroom"{reason}'})
 
 
 class NotFound(ServiceError):

@@ -1,4 +1,4 @@
-"""Renders every error as problem+json (RFC 9457), the framework's own included.
+"""Renders every error, the framework's own included: as problem+json (RFC 9457), or in the form of a dialect.
 
 Knows statuses and codes; knows nothing of routes. What the client sent is never echoed.
 """
@@ -12,8 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from contract.errors import ParametersRefused, Refusal, StoreError
+from service.dialects.error_forms import error_form
 from service.errors import (
     MethodNotAllowed,
     NotFound,
@@ -50,6 +52,11 @@ def problem(error: ServiceError) -> JSONResponse:
     return JSONResponse(document, int(error.status), error.headers, PROBLEM_TYPE)
 
 
+def answer_error(scope: Scope, error: ServiceError) -> Response:
+    """The error in the form that whoever asks at that path can read."""
+    return (error_form(scope["path"]) or problem)(error)
+
+
 def install_exception_handlers(app: FastAPI) -> None:
     """From here on no error leaves the app in any other form."""
     app.exception_handler(ServiceError)(_service_error)
@@ -62,51 +69,52 @@ def install_exception_handlers(app: FastAPI) -> None:
     app.exception_handler(Exception)(_unforeseen)
 
 
-async def _service_error(_: Request, error: ServiceError) -> JSONResponse:
-    return problem(error)
+async def _service_error(request: Request, error: ServiceError) -> Response:
+    return answer_error(request.scope, error)
 
 
-async def _parameters_refused(_: Request, error: ParametersRefused) -> JSONResponse:
-    return problem(ValidationFailed(error.refusals))
+async def _parameters_refused(request: Request, error: ParametersRefused) -> Response:
+    return answer_error(request.scope, ValidationFailed(error.refusals))
 
 
-async def _request_validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+async def _request_validation_error(request: Request, error: RequestValidationError) -> Response:
     refusals = [
         Refusal("/" + "/".join(str(part) for part in item["loc"][1:]), f"{item['msg']} ({item['loc'][0]})")
         for item in error.errors()
     ]
-    return problem(ValidationFailed(refusals))
+    return answer_error(request.scope, ValidationFailed(refusals))
 
 
-async def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
+async def _http_exception(request: Request, error: HTTPException) -> Response:
     if isinstance(error.__cause__, ServiceError):  # the framework has read a body that BoundedBody refused
-        return problem(error.__cause__)
+        return answer_error(request.scope, error.__cause__)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem(NotFound("There is nothing here."))
+        return answer_error(request.scope, NotFound("There is nothing here."))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return problem(MethodNotAllowed(allowed_methods(request.scope)))
+        return answer_error(request.scope, MethodNotAllowed(allowed_methods(request.scope)))
     framework = ServiceError(error.detail, error.headers)
     framework.status = HTTPStatus(error.status_code)
     framework.code = f"http_{error.status_code}"
-    return problem(framework)
+    return answer_error(request.scope, framework)
 
 
-async def _redis_error(_: Request, error: Exception) -> JSONResponse:
+async def _redis_error(request: Request, error: Exception) -> Response:
     log.warning("queue_unavailable", error=error)
-    return problem(QueueUnavailable("The queue does not answer."))
+    return answer_error(request.scope, QueueUnavailable("The queue does not answer."))
 
 
-async def _store_error(_: Request, error: Exception) -> JSONResponse:
+async def _store_error(request: Request, error: Exception) -> Response:
     log.warning("store_unavailable", error=error)
-    return problem(StoreUnavailable("The image store does not answer."))
+    return answer_error(request.scope, StoreUnavailable("The image store does not answer."))
 
 
 async def _client_gone(_: Request, _error: Exception) -> Response:
-    # Before its request was whole, so nothing was done; and nobody is there to read why.
+    # Nobody is there to read why.
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
-async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
+async def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("unforeseen_error", exc_info=error)
     # The framework raises it again, and the server then drops the connection: the client must not use it again.
-    return problem(ServiceError("An error that nobody foresaw; the service's log holds it.", {"Connection": "close"}))
+    unforeseen = ServiceError("An error that nobody foresaw; the service's log holds it.", {"Connection": "close"})
+    return answer_error(request.scope, unforeseen)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
@@ -32,6 +33,8 @@ class ServiceSettings(ContractSettings):
     host: str = "127.0.0.1"
     # The system takes any number, modulo 65536.
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: str | None = None
+    """What clients call the service, behind a proxy; None: what the request calls it."""
     metrics: bool = True
     """Answer GET /metrics, to anybody."""
     allowed_hosts: str = ""
@@ -75,6 +78,16 @@ class ServiceSettings(ContractSettings):
             f"{host!r} can be reached from other machines, and the service asks for no key: set DARKROOM_API_KEYS_FILE"
             " (`darkroom keys add NAME` makes it), or DARKROOM_ALLOW_ANONYMOUS=1 where something else protects it"
         )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an http:// or https:// URL without query and fragment")
+        return url.rstrip("/")
 
     @field_validator("webhook_allow")
     @classmethod

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contract.loopback import is_loopback
 from service.errors import HostRefused, OriginRefused, ServiceError
-from service.exception_handlers import problem
+from service.exception_handlers import answer_error
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -27,7 +27,7 @@ class WebPageGuard:
         if scope["type"] == "http":
             error = self._refusal(scope["method"], Headers(scope=scope))
             if error is not None:
-                await problem(error)(scope, receive, send)
+                await answer_error(scope, error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 

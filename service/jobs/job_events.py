@@ -101,14 +101,14 @@ class JobEvents:
         self._client = client
         self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
         self._new_preview = asyncio.Event()
-        self._stopping = False
+        self.stopping = False
 
     @contextmanager
     def listen(self, job_id: str, *, previews: bool = False, ends_only: bool = False) -> Iterator[Feed]:
         """A feed for the length of the block; closed from the start where the process is about to stop."""
         feed = Feed(previews=previews, ends_only=ends_only)
         self._feeds[job_id].add(feed)
-        if self._stopping:
+        if self.stopping:
             feed.close()
         if previews:
             self._new_preview.set()
@@ -121,7 +121,7 @@ class JobEvents:
 
     def stop(self) -> None:
         """Closes every feed, so that nobody holds up the end of the process."""
-        self._stopping = True
+        self.stopping = True
         for feed in self._all():
             feed.close()
 

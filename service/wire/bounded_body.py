@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import BodyTooLarge, BodyTooSlow
-from service.exception_handlers import problem
+from service.exception_handlers import answer_error
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 30.0
@@ -36,7 +36,7 @@ class BoundedBody:
         body = _Body(limit, headers.get("expect", "").lower() == "100-continue", receive, send)
         # The parser lets nothing but digits through.
         if int(headers.get("content-length", 0)) > limit:
-            await problem(_too_large(limit))(scope, receive, body.send)
+            await answer_error(scope, _too_large(limit))(scope, receive, body.send)
             return
         await self.app(scope, body.receive, body.send)
 

@@ -1,0 +1,21 @@
+"""In which form an error is told, by the path that was asked for: each dialect has its own, all else problem+json.
+
+Knows paths; the forms are the dialects'.
+"""
+
+import re
+from collections.abc import Callable
+
+from starlette.responses import Response
+
+from service.errors import ServiceError
+
+ErrorForm = Callable[[ServiceError], Response]
+
+_FORMS: tuple[tuple[re.Pattern[str], ErrorForm], ...] = ()
+"""The first that fits, from the start of the path."""
+
+
+def error_form(path: str) -> ErrorForm | None:
+    """None where no dialect is spoken."""
+    return next((form for pattern, form in _FORMS if pattern.match(path)), None)
