@@ -186,7 +186,7 @@ FIELDS = (
 
 stored_images = TypeAdapter(list[StoredImage])
 job_warnings = TypeAdapter(list[JobWarning])
-_labels = TypeAdapter(Labels)
+job_labels = TypeAdapter(Labels)
 
 Sign = Callable[[str], str]
 """The address of a picture that works without an API key, from the one that does not."""
@@ -208,7 +208,7 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         progress=Progress(step=int(field["step"] or 0), total=int(field["total"])) if field["total"] else None,
         parameters=GenerationParameters.model_validate_json(field["parameters"] or ""),
         style=AppliedStyle.model_validate_json(field["style"]) if field["style"] else None,
-        labels=_labels.validate_json(field["labels"] or "{}"),
+        labels=job_labels.validate_json(field["labels"] or "{}"),
         grid_id=field["grid_id"],
         images=public_images(job_id, stored_images.validate_json(field["images"] or "[]"), sign),
         error=error_from_record(status, field["error_code"], field["error_detail"]),

@@ -83,6 +83,8 @@ WEBHOOK_SECRETS_PREFIX = "darkroom:webhook_secrets:"
 """Of each owner who had them rotated: list of when, the latest first. The secrets themselves are derived from it."""
 HOLDERS = "darkroom:holders"
 """Hash of `<job id>:<execution id>` -> name of the worker that holds the lease."""
+CHOSEN_MODEL_PREFIX = "darkroom:chosen_model:"
+"""Of each owner who chose one in AUTOMATIC1111's options: the model's id. It expires when it is not asked for."""
 COUNTERS = "darkroom:counters"
 """Hash of what has happened since this Redis began: `<metric>|<label>...` -> how often; of a histogram
 `<metric>|<bucket>` and `<metric>|sum`. GET /metrics shows it."""

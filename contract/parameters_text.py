@@ -10,7 +10,7 @@ from contract.parameters import GenerationParameters
 
 SCHEDULE_TYPES = ("Karras", "Exponential", "SGM Uniform")
 """How the names of our schedulers end where the noise is spaced otherwise than the sampler would by itself."""
-_AUTOMATIC = "Automatic"
+AUTOMATIC = "Automatic"
 _FLOW = "Flow "
 
 
@@ -39,7 +39,7 @@ def sampler_and_schedule(scheduler: str) -> tuple[str, str]:
     for schedule_type in SCHEDULE_TYPES:
         if name.endswith(f" {schedule_type}"):
             return name.removesuffix(f" {schedule_type}"), schedule_type
-    return name, _AUTOMATIC
+    return name, AUTOMATIC
 
 
 def _quoted(value: str) -> str:

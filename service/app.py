@@ -20,6 +20,7 @@ from service.access.secret_file import derived_key, read_secret
 from service.access.signed_urls import SignedUrls
 from service.access.web_page_guard import WebPageGuard
 from service.dependencies import Parts
+from service.dialects.a1111 import routes as a1111
 from service.exception_handlers import install_exception_handlers
 from service.grids.grids import Grids
 from service.grids.sheets import Sheets
@@ -138,7 +139,9 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         webhooks=told_events,
     )
     app.add_middleware(EveryMethod)
-    app.add_middleware(BoundedBody, larger={"/inspect": inspect.MAX_IMAGE_BYTES})
+    app.add_middleware(
+        BoundedBody, larger={"/inspect": inspect.MAX_IMAGE_BYTES, a1111.PNG_INFO: a1111.MAX_PNG_INFO_BYTES}
+    )
     install_exception_handlers(app)
     for routes in (
         generate,
@@ -156,6 +159,7 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         metrics,
         health,
         docs,
+        a1111,
     ):
         app.router.routes += routes.router.routes  # a router that is included finds its route anew for each request
     app.mount("/static", StaticAssets(directory=_STATIC), name="static")

@@ -1,12 +1,14 @@
 """What the routes work with, made once by create_app and handed to each route by FastAPI."""
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 import redis.asyncio
 from fastapi import Depends, Query, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from contract.image_store import ImageStore
 from contract.model_catalog import ModelCatalog
@@ -110,16 +112,28 @@ def _unauthorized(credentials: HTTPAuthorizationCredentials | None) -> Unauthori
     return Unauthorized(detail, wrong_key=wrong_key)
 
 
-_BASIC = HTTPBasic(realm="darkroom", auto_error=False)
-
-
-async def _basic_owner(request: Request, credentials: Annotated[HTTPBasicCredentials | None, Depends(_BASIC)]) -> Owner:
-    key = HTTPAuthorizationCredentials(scheme="Bearer", credentials=credentials.password) if credentials else None
-    owner = await _owner_if_known(request, key or await _BEARER(request))
+async def _basic_owner(request: Request) -> Owner:
+    key = _password(request) or await _BEARER(request)
+    owner = await _owner_if_known(request, key)
     if owner is None:
         detail = "A key is needed, as the password of HTTP Basic authentication, with any user name."
         raise Unauthorized(detail, wrong_key=key is not None, scheme="Basic")
     return owner
+
+
+def _password(request: Request) -> HTTPAuthorizationCredentials | None:
+    """That of HTTP Basic authentication, RFC 7617; empty where it cannot be read.
+
+    Not by FastAPI's HTTPBasic: it refuses a user name that is not ASCII, and what a service without keys does not read.
+    """
+    scheme, encoded = get_authorization_scheme_param(request.headers.get("Authorization"))
+    if scheme.lower() != "basic":
+        return None
+    try:
+        password = base64.b64decode(encoded).partition(b":")[2].decode()
+    except ValueError:  # not base64, or not UTF-8
+        password = ""
+    return HTTPAuthorizationCredentials(scheme="Bearer", credentials=password)
 
 
 WithBasicOwner = Annotated[Owner, Depends(_basic_owner)]

@@ -8,11 +8,14 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
+from service.dialects.a1111.errors import a1111_error
 from service.errors import ServiceError
 
 ErrorForm = Callable[[ServiceError], Response]
 
-_FORMS: tuple[tuple[re.Pattern[str], ErrorForm], ...] = ()
+_FORMS: tuple[tuple[re.Pattern[str], ErrorForm], ...] = (
+    (re.compile("/sdapi/"), a1111_error),  # AUTOMATIC1111's web UI
+)
 """The first that fits, from the start of the path."""
 
 

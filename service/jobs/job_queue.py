@@ -3,6 +3,7 @@
 Another owner's job is one that never was. Knows Redis and the scripts; knows nothing of HTTP.
 """
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import structlog
 from contract import keys, scripts
 from contract.errors import StoreError
 from contract.image_store import ImageStore
-from contract.job import TO_RQ, Job, JobStatus, Sign, StoredImage, is_id, job_from_record, stored_images
+from contract.job import TO_RQ, Job, JobStatus, Sign, StoredImage, is_id, job_from_record, job_labels, stored_images
+from contract.parameters import Labels
 from service.access.owners import Owner
 from service.errors import JobExpired, JobNotEnded, JobNotFound, NothingToRedeliver
 from service.jobs.job_events import RECHECK_SECONDS, Event, JobEvents
@@ -113,6 +115,21 @@ class JobQueue:
             if len(jobs) == limit:
                 break
         return jobs, before
+
+    async def unended(self, owner: Owner) -> dict[str, Labels]:
+        """The labels of the owner's jobs that have not ended, by id: those that run, then those in line by their turn.
+
+        Not by `page`, which looks at all that are kept: this is asked for again and again.
+        """
+        leases, line = await asyncio.gather(
+            self._client.zrange(keys.LEASES, 0, -1), self._client.zrange(keys.LINE_PREFIX + owner.name, 0, -1)
+        )
+        ids = [*sorted(str(lease).partition(":")[0] for lease in leases), *map(str, line)]
+        records = self._client.pipeline(transaction=False)
+        for job_id in ids:
+            records.hmget(keys.JOB_PREFIX + job_id, "owner", "labels")
+        told = zip(ids, await records.execute(), strict=True)
+        return {job_id: job_labels.validate_json(text or "{}") for job_id, (name, text) in told if name == owner.name}
 
     async def delete(self, job_id: str, owner: Owner) -> None:
         """Purges the record and the images. Raises JobNotEnded and StoreError; the job is then still there."""

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 
 from service import routes
 from service.app import create_api
+from service.dialects.error_forms import error_form
 from service.openapi.examples import PARAMETERS
 from tests.service.conftest import Service, lasting
 from tests.service.pictures import keep
@@ -24,9 +25,18 @@ METHODS: dict[str, set[str]] = {
     "/docs": {"GET"},
     "/openapi.json": {"GET"},
     "/static/favicon.png": {"GET"},
+    "/sdapi/v1/options": {"GET", "POST"},
+    "/sdapi/v1/progress": {"GET"},
+    "/sdapi/v1/txt2img": {"POST"},
+    "/sdapi/v1/upscalers": {"GET"},
 }
 PATH = pytest.mark.parametrize("path", METHODS)
 PROBLEM = "application/problem+json"
+
+
+def error_type(path: str) -> str:
+    """Of what is said to a request that cannot be."""
+    return "application/json" if error_form(path) else PROBLEM
 
 
 def allow(path: str) -> set[str]:
@@ -73,9 +83,9 @@ def test_options_tells_the_methods_of_the_path(service: Service, path: str) -> N
 def test_any_other_method_is_refused_with_all_that_there_are(service: Service, path: str) -> None:
     for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - allow(path):
         answer = service.http.request(method, fill(path))
-        assert (answer.status_code, answer.headers["content-type"]) == (405, PROBLEM)
+        assert (answer.status_code, answer.headers["content-type"]) == (405, error_type(path))
         assert told(answer) == allow(path)
-        if method != "HEAD":
+        if method != "HEAD" and not error_form(path):
             assert answer.json()["code"] == "method_not_allowed"
 
 
@@ -84,7 +94,7 @@ def test_a_slash_too_many_leads_nowhere(service: Service, path: str) -> None:
     # A folder of files tells its methods, whatever the file.
     for method in ("GET", "POST") if path.startswith("/static/") else ("GET", "POST", "OPTIONS"):
         answer = service.http.request(method, fill(path) + "/")
-        assert (answer.status_code, answer.headers["content-type"]) == (404, PROBLEM)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, error_type(path))
 
 
 @pytest.mark.parametrize("path", [path for path, methods in METHODS.items() if "GET" in methods])
