@@ -1,8 +1,9 @@
-"""What `darkroom serve` reads from the environment, beside its own options."""
+"""What `darkroom serve` reads from the environment beside its own options, and what the client does."""
 
 import os
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,6 +19,16 @@ class ServeSettings(BaseSettings):
     """For people, also where they read it later in a file."""
     api_keys_file: Path | None = None
     """The service's; here only to say how it is asked."""
+
+
+class ClientSettings(BaseSettings):
+    """Variables named DARKROOM_<FIELD>: which service the client asks, and as whom."""
+
+    model_config = SettingsConfigDict(env_prefix="DARKROOM_", frozen=True, extra="ignore")
+
+    url: str = "http://127.0.0.1:8000"
+    api_key: SecretStr = SecretStr("")
+    """None if empty."""
 
 
 def variables(**settings: str) -> dict[str, str]:
