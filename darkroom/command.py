@@ -1,17 +1,24 @@
-"""The `darkroom` command. Parses options; the work is done elsewhere."""
+"""The `darkroom` command: which commands there are. Each is in its own file; the work is done elsewhere.
 
-import subprocess
-import sys
+Nothing is imported here that `darkroom --help` and a shell's completion could do without.
+"""
+
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from darkroom.serve import CannotServe, Serve
-from darkroom.settings import ServeSettings
+from darkroom.commands.exit_codes import EPILOG, ExitCode, leave
+from darkroom.commands.generate import generate
+from darkroom.commands.grid import grid
+from darkroom.commands.inspect import inspect
+from darkroom.commands.jobs import cancel, job, jobs
+from darkroom.commands.keys import keys
+from darkroom.commands.models import models
+from darkroom.commands.printing import tell
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, epilog=EPILOG)
 
 
 class Device(StrEnum):
@@ -22,7 +29,12 @@ class Device(StrEnum):
 
 
 @app.callback()
-def darkroom() -> None:
+def darkroom(
+    url: Annotated[
+        str | None,
+        typer.Option(help="The service's address, instead of DARKROOM_URL; http://127.0.0.1:8000 if neither says."),
+    ] = None,
+) -> None:
     """Darkroom: text-to-image over HTTP, self-hosted and asynchronous."""
 
 
@@ -35,84 +47,29 @@ def serve(
     ] = Path("data"),
     device: Annotated[Device, typer.Option(help="What the model runs on.", envvar="DARKROOM_DEVICE")] = Device.AUTO,
 ) -> None:
-    """Run everything on this machine: Valkey, the service and a worker. Ctrl-C stops it."""
+    """Run it all on this machine.
+
+    Valkey, the service and a worker. Ctrl-C stops them.
+    """
+    from darkroom.serve import CannotServe, Serve
+    from darkroom.settings import ServeSettings
+
     try:
         Serve(host, port, data_dir, device.value, ServeSettings()).run()
     except CannotServe as error:
-        typer.echo(f"darkroom: {error}", err=True)
-        raise typer.Exit(1) from None
+        tell(str(error))
+        raise leave(ExitCode.FAILED) from None
 
 
-models = typer.Typer(no_args_is_help=True)
-app.add_typer(models, name="models", help="The models of models.toml on this machine.")
-
-
-@models.command()
-def pull(ids: Annotated[list[str], typer.Argument(help="Ids of models.toml.")]) -> None:
-    """Download hub models, so that the worker can load them without a network."""
-    _run_in_worker("pull", ids)
-
-
-@models.command()
-def check(ids: Annotated[list[str] | None, typer.Argument(help="Ids of models.toml; all if none.")] = None) -> None:
-    """Load every model and draw with it, shortly: does it run on this machine, and on which rung?"""
-    _run_in_worker("check", ids or [])
-
-
-keys = typer.Typer(no_args_is_help=True)
-app.add_typer(
-    keys, name="keys", help="The API keys of the service, in the file that DARKROOM_API_KEYS_FILE or --file names."
-)
-
-KeyName = Annotated[str, typer.Argument(help="Whose key: a to z, 0 to 9, _ and -. Jobs belong to this name.")]
-KeyFile = Annotated[Path | None, typer.Option(help="Instead of DARKROOM_API_KEYS_FILE.")]
-
-
-@keys.command()
-def add(
-    name: KeyName,
-    max_queued_jobs: Annotated[int | None, typer.Option(min=1, help="Queued jobs at a time.")] = None,
-    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Requests for pictures per minute.")] = None,
-    max_cost: Annotated[int | None, typer.Option(min=1, help="What one request may cost.")] = None,
-    file: KeyFile = None,
-) -> None:
-    """Make a key and print it, this once; the file is made if missing. Limits not given are the service's.
-
-    A name that was revoked and is added again finds its former jobs.
-    """
-    limits = {
-        "--max-queued-jobs": max_queued_jobs,
-        "--requests-per-minute": requests_per_minute,
-        "--max-cost": max_cost,
-    }
-    _run_in_service("add", name, **limits, **{"--file": file})
-
-
-@keys.command("list")
-def list_keys(
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    file: KeyFile = None,
-) -> None:
-    """Show names, dates and limits; the keys themselves are nowhere."""
-    _run_in_service("list", *(["--json"] if json else []), **{"--file": file})
-
-
-@keys.command()
-def revoke(name: KeyName, file: KeyFile = None) -> None:
-    """End a key, within two seconds. Its jobs stay, and are found again by a new key of that name."""
-    _run_in_service("revoke", name, **{"--file": file})
-
-
-def _run_in_service(*words: str, **options: object) -> None:
-    """Where the key file is known: nothing of the service is imported here."""
-    given = [f"{option}={value}" for option, value in options.items() if value is not None]
-    raise typer.Exit(subprocess.call([sys.executable, "-P", "-m", "service.keys", *words, *given]))
-
-
-def _run_in_worker(verb: str, ids: list[str]) -> None:
-    """Where torch is: nothing of the worker is imported here."""
-    raise typer.Exit(subprocess.call([sys.executable, "-P", "-m", "worker.models", verb, *ids]))
+app.command()(generate)
+app.command()(grid)
+app.command()(jobs)
+app.command()(job)
+app.command()(cancel)
+app.command()(inspect)
+app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:
-    app()
+    app(prog_name="darkroom")

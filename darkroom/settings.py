@@ -7,6 +7,18 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class CompletionSettings(BaseSettings):
+    """What is set when a shell asks what could come next: by the script that `darkroom --show-completion` prints."""
+
+    model_config = SettingsConfigDict(env_prefix="_", frozen=True, extra="ignore")
+
+    darkroom_complete: str = ""
+
+    @property
+    def for_bash(self) -> bool:
+        return self.darkroom_complete == "complete_bash"
+
+
 class ServeSettings(BaseSettings):
     """Variables named DARKROOM_<FIELD>."""
 
