@@ -89,6 +89,9 @@ COUNTERS = "darkroom:counters"
 """Hash of what has happened since this Redis began: `<metric>|<label>...` -> how often; of a histogram
 `<metric>|<bucket>` and `<metric>|sum`. GET /metrics shows it."""
 
+PROBE = "darkroom:probe"
+"""Written by `darkroom doctor` to see that it can be; gone after a second."""
+
 LEASE_SECONDS = 6
 WORKER_TTL_SECONDS = 120
 """RQ's record of a worker goes this long after its last beat."""

@@ -1,7 +1,8 @@
 """What both sides read from the environment. Each side's own settings extend these."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -83,6 +84,22 @@ def read_settings(kind: type[Settings]) -> Settings:
     try:
         return kind()
     except ValidationError as error:
-        # Behind a setting's name, the number of a value in its list.
-        reasons = [f"DARKROOM_{str(each['loc'][0]).upper()}: {reason_of(each)}" for each in error.errors()]
+        reasons = [f"DARKROOM_{name.upper()}: {reason}" for name, reason in _reasons(error)]
         raise SettingsError("; ".join(reasons)) from None
+
+
+def read_usable_settings(kind: type[Settings]) -> tuple[Settings, dict[str, str]]:
+    """The settings of one side with the defaults of those that cannot be used, and of these why, by their field."""
+    try:
+        return kind(), {}
+    except ValidationError as error:
+        reasons = dict(_reasons(error))
+    defaults: dict[str, Any] = {name: kind.model_fields[name].default for name in reasons}
+    return kind(**defaults), reasons
+
+
+def _reasons(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Field and reason of each of its errors."""
+    for each in error.errors():
+        # Behind a setting's name, the number of a value in its list.
+        yield str(each["loc"][0]), reason_of(each)

@@ -17,6 +17,7 @@ from darkroom.commands.jobs import cancel, job, jobs
 from darkroom.commands.keys import keys
 from darkroom.commands.models import models
 from darkroom.commands.printing import tell
+from darkroom.doctor.command import doctor
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, epilog=EPILOG)
 
@@ -67,6 +68,7 @@ app.command()(jobs)
 app.command()(job)
 app.command()(cancel)
 app.command()(inspect)
+app.command()(doctor)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 

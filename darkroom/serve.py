@@ -48,7 +48,7 @@ class Serve:
         self._data_dir = data_dir.resolve()
         self._device = device
         self._settings = settings
-        self._url = f"http://{_reachable(host)}:{port}"
+        self._url = f"http://{reachable(host)}:{port}"
         self._signals = 0
         self._worker_asked = False
         self._http = httpx.Client(base_url=self._url, timeout=5, trust_env=False)
@@ -77,13 +77,9 @@ class Serve:
         self._worker_asked = True
 
     def _check_port(self) -> None:
-        with socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self._host, self._port))
-            except OSError as error:
-                reason = f"cannot listen on {self._host}:{self._port}: {error.strerror}; choose another with --port"
-                raise CannotServe(reason) from None
+        reason = why_not_listening(self._host, self._port)
+        if reason:
+            raise CannotServe(f"cannot listen on {self._host}:{self._port}: {reason}; choose another with --port")
 
     def _lock(self) -> IO[str]:
         """The data folder, for this process and the Valkey that inherits the lock from it."""
@@ -219,7 +215,18 @@ class Serve:
             child.stop(grace + _STOP_SECONDS, lambda: self._signals > 1)
 
 
-def _reachable(host: str) -> str:
+def why_not_listening(host: str, port: int) -> str | None:
+    """Why a service could not listen there; None where it could."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror
+    return None
+
+
+def reachable(host: str) -> str:
     """The address under which this machine reaches a service that listens on `host`, as it stands in a URL."""
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"[{address}]" if ":" in address else address

@@ -1,15 +1,12 @@
 """`python -m worker`: settings, the jobs of a former life, the model, a warm-up; then work."""
 
 import fcntl
-import hashlib
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import redis
@@ -30,6 +27,7 @@ from worker.execution import DEVICE_LOST_EXIT_CODE, DeviceLost
 from worker.host_allocator import keep_freed_memory
 from worker.metrics import WorkerMetrics
 from worker.metrics_server import serve_metrics
+from worker.name_lock import lock_file
 from worker.recycling import SUCCESSOR_EXIT_CODE
 from worker.settings import WorkerSettings, configure_compiler, configure_libraries
 from worker.warm_worker import Draw, WarmWorker, reap_former_life
@@ -186,7 +184,7 @@ def _connect(url: str, socket_timeout: float = 15) -> redis.Redis:
 
 def _exclusive(settings: WorkerSettings) -> IO[str]:
     """Holds the worker's name on this machine for as long as it is open. Raises BlockingIOError."""
-    lock = _lock_file(settings)
+    lock = lock_file(settings)
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return lock
 
@@ -199,14 +197,9 @@ def _handed_over(settings: WorkerSettings, predecessor_pid: int) -> IO[str]:
         # Only while the name is held: the number of a process that is gone may be another's.
         with suppress(ProcessLookupError):
             os.kill(predecessor_pid, signal.SIGUSR1)
-    lock = _lock_file(settings)
+    lock = lock_file(settings)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
-
-
-def _lock_file(settings: WorkerSettings) -> IO[str]:
-    who = hashlib.sha256(f"{settings.redis_url} {settings.worker_name}".encode()).hexdigest()[:16]
-    return (Path(tempfile.gettempdir()) / f"darkroom-worker-{who}.lock").open("w")
 
 
 if __name__ == "__main__":

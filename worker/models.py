@@ -5,15 +5,13 @@ Knows the catalog and the denoiser; knows nothing of Redis. One line on standard
 
 import argparse
 import sys
-import time
 from collections.abc import Iterable
 
-from contract.errors import CatalogError, DarkroomError, JobFailed
+from contract.errors import CatalogError, DarkroomError
 from contract.logs import configure_logs
 from contract.model import Model
 from contract.model_catalog import ModelCatalog, read_model_catalog
 from contract.settings import LogSettings, read_settings
-from worker.execution import DeviceLost
 from worker.settings import WorkerSettings, configure_libraries
 
 
@@ -63,21 +61,14 @@ def _check(catalog: ModelCatalog, models: Iterable[Model], settings: WorkerSetti
     check_local_sources(catalog, settings.models)
     from worker.denoise import Denoiser
     from worker.device import choose_device
+    from worker.model_checks import draw_with
 
     denoiser = Denoiser(catalog, settings, choose_device(settings))
     failed = 0
     for model in models:
-        started = time.monotonic()
-        try:
-            denoiser.warm_up(model)
-        except (CatalogError, JobFailed, DeviceLost) as error:
-            failed += 1
-            print(f"{model.id}: failed: {error}")
-            continue
-        state = denoiser.report()[model.id]
-        size = (state.size_bytes or 0) / 1024**3
-        seconds = time.monotonic() - started
-        print(f"{model.id}: ok, {size:.2f} GiB on the rung {state.rung}, loaded and tried in {seconds:.1f} s")
+        works, words = draw_with(denoiser, model)
+        failed += not works
+        print(f"{model.id}: {words}")
     return int(bool(failed))
 
 

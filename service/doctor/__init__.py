@@ -1,0 +1,1 @@
+"""What `darkroom doctor` looks at where Redis and the pictures are; `python -m service.doctor` prints what it finds."""
