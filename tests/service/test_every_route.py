@@ -29,6 +29,9 @@ METHODS: dict[str, set[str]] = {
     "/sdapi/v1/progress": {"GET"},
     "/sdapi/v1/txt2img": {"POST"},
     "/sdapi/v1/upscalers": {"GET"},
+    "/v1/images/generations": {"POST"},
+    "/v1/models": {"GET"},
+    "/v1/models/pocket": {"GET"},
 }
 PATH = pytest.mark.parametrize("path", METHODS)
 PROBLEM = "application/problem+json"
