@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 WebhookEvent = Literal["job.running", "job.succeeded", "job.failed", "job.canceled"]
 WEBHOOK_EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
@@ -50,6 +51,12 @@ class WebhookRequest(BaseModel):
     events: Annotated[list[WebhookEvent], Field(min_length=1), AfterValidator(_each_once)] = _ENDS
 
 
+class PredictionWebhook(WebhookRequest):
+    """One that is told of predictions, as Replicate has them, and not of jobs."""
+
+    prediction_base_url: Annotated[str, Field(description="of the service, as the client calls it")]
+
+
 class Attempt(BaseModel):
     """One try to deliver. The status is null where there was no answer, the error where the status says it all."""
 
@@ -83,6 +90,8 @@ class Webhook(BaseModel):
     url: str
     events: list[WebhookEvent]
     deliveries: list[Delivery]
+    prediction_base_url: Annotated[SkipJsonSchema[str | None], Field(exclude=True)] = None
+    """As PredictionWebhook's; None where jobs are told of. It concerns nobody but whoever sends."""
 
 
 def webhook_from_record(request: str | None, deliveries: list[str | None]) -> Webhook | None:

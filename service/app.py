@@ -20,9 +20,11 @@ from service.access.secret_file import derived_key, read_secret
 from service.access.signed_urls import SignedUrls
 from service.access.web_page_guard import WebPageGuard
 from service.dependencies import Parts
+from service.dialects import huggingface
 from service.dialects.a1111 import routes as a1111
 from service.dialects.openai import images as openai_images
 from service.dialects.openai import models as openai_models
+from service.dialects.replicate import routes as replicate
 from service.exception_handlers import install_exception_handlers
 from service.grids.grids import Grids
 from service.grids.sheets import Sheets
@@ -161,9 +163,11 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         metrics,
         health,
         docs,
+        replicate,
         openai_images,
         openai_models,
         a1111,
+        huggingface,
     ):
         app.router.routes += routes.router.routes  # a router that is included finds its route anew for each request
     app.mount("/static", StaticAssets(directory=_STATIC), name="static")

@@ -157,7 +157,7 @@ _Signature = Annotated[str | None, Query(description="of a `signed_url`")]
 
 
 Admit = Callable[[str], Owner | None]
-"""Whoever may see the picture of that path, as SignedUrls takes it; None for anybody. Raises Unauthorized."""
+"""Whoever may see what is at that path, as SignedUrls takes it; None for anybody. Raises Unauthorized."""
 
 
 async def _admission(
@@ -193,3 +193,11 @@ async def _sheet_viewer(request: Request, admit: _Admit) -> Owner | None:
 
 WithSheetViewer = Annotated[Owner | None, Depends(_sheet_viewer)]
 """The same of a grid's contact sheet."""
+
+
+async def _stream_listener(request: Request, admit: _Admit) -> Owner | None:
+    return admit("v1/predictions/{job_id}/stream".format(**request.path_params))
+
+
+WithStreamListener = Annotated[Owner | None, Depends(_stream_listener)]
+"""The same of a prediction's stream."""

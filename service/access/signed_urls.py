@@ -1,4 +1,4 @@
-"""Image URLs that open their picture without a key, for a while.
+"""URLs that open a picture, or what else they name, without a key, for a while.
 
 Knows paths and time; knows nothing of jobs, stores or keys.
 """
@@ -6,6 +6,7 @@ Knows paths and time; knows nothing of jobs, stores or keys.
 import base64
 import hmac
 import time
+from posixpath import splitext
 
 _STEPS = 4
 
@@ -19,14 +20,14 @@ class SignedUrls:
         self._step_seconds = lifetime_seconds // _STEPS
 
     def sign(self, path: str, now: float | None = None) -> str:
-        """`/images/<job>/<index>.<extension>`, or the path of another picture, with `expires`, in Unix seconds, and
-        `signature` in its query.
+        """`/images/<job>/<index>.<extension>`, or another path, with `expires`, in Unix seconds, and `signature` in its
+        query.
 
         The same for a quarter of the lifetime, so that caches can keep what is behind it.
         """
         steps = int(_or_time(now) + self._lifetime_seconds) // self._step_seconds + 1
         expires = str(steps * self._step_seconds)
-        picture = path.removeprefix("/").rpartition(".")[0]
+        picture = splitext(path.removeprefix("/"))[0]
         return f"{path}?expires={expires}&signature={self._signature(picture, expires)}"
 
     def allows(self, picture: str, expires: str, signature: str, now: float | None = None) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from service.dialects.a1111.errors import a1111_error
+from service.dialects.huggingface_error import huggingface_error
 from service.dialects.openai.errors import openai_error
 from service.errors import ServiceError
 
@@ -19,6 +20,7 @@ _REPLICATE = r"(?:predictions|deployments|account|webhooks)(?:$|/)|models/[^/]+/
 _FORMS: tuple[tuple[re.Pattern[str], ErrorForm], ...] = (
     (re.compile(rf"/v1(?:$|/(?!{_REPLICATE}))"), openai_error),  # OpenAI's Images API
     (re.compile("/sdapi/"), a1111_error),  # AUTOMATIC1111's web UI
+    (re.compile("/huggingface(?:$|/)"), huggingface_error),  # Hugging Face
 )
 """The first that fits, from the start of the path."""
 

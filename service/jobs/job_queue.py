@@ -170,6 +170,13 @@ class JobQueue:
             raise _not_found()
         return stored_images.validate_json(text or "[]")
 
+    async def owner_of(self, job_id: str) -> Owner:
+        """Whose the job is, where the address itself was the permission."""
+        [name] = await self._client.hmget(keys.JOB_PREFIX + job_id, "owner") if is_id(job_id) else [None]
+        if name is None:
+            raise _not_found()
+        return Owner(str(name))
+
     async def _run(self, script: Any, job_id: str, owner: Owner, *arguments: Any) -> Any:
         if not is_id(job_id):
             return None

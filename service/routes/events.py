@@ -21,6 +21,7 @@ PING_SECONDS = 15.0
 _LOOK_AGAIN_SECONDS = 1.0
 """After Redis did not answer."""
 _RETRY_MILLISECONDS = 1000
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 _EVENT: dict[str, Any] = {
     "description": "One event.",
@@ -75,13 +76,12 @@ async def get_job_events(
     if history.job.status.ended and after >= history.last:
         return Response(status_code=204)
     # A Redis that crashed may have lost the last second: a client can know of more than there is.
-    stream = _Stream(parts, owner, job_id, min(after, history.last))
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(stream.run(preview, in_force), headers=headers)
+    stream = EventStream(parts, owner, job_id, min(after, history.last))
+    return EventSourceResponse(stream.run(preview, in_force), headers=STREAM_HEADERS)
 
 
-class _Stream:
-    """One client's; `_last` is the number of the event that it got last."""
+class EventStream:
+    """One client's; `_last` is the number of the event that it got last. `_render` is how each is told."""
 
     def __init__(self, parts: Parts, owner: Owner, job_id: str, after: int) -> None:
         self._parts = parts
@@ -97,7 +97,10 @@ class _Stream:
                 patience = PING_SECONDS
                 try:
                     for event in await self._new_events(feed):
-                        yield await self._render(event)
+                        told = await self._render(event)
+                        self._last, self._over = event.number, event.is_end
+                        if told:
+                            yield told
                 except RedisError:
                     feed.behind, patience = True, _LOOK_AGAIN_SECONDS
                 except (JobNotFound, JobExpired):
@@ -120,10 +123,8 @@ class _Stream:
         return events
 
     async def _render(self, event: Event) -> bytes:
-        data = await self._data(event)
-        self._last = event.number
-        self._over = event.is_end
-        return format_sse_event(id=str(event.number), event=event.type, data_str=data)
+        """Nothing for an event that is not told. Raises RedisError; the event is then looked up again."""
+        return format_sse_event(id=str(event.number), event=event.type, data_str=await self._data(event))
 
     async def _data(self, event: Event) -> str:
         if event.is_end:

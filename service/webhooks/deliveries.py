@@ -21,7 +21,7 @@ from contract import scripts
 from contract.job import Sign, job_from_record
 from contract.webhook import MAX_ATTEMPTS_KEPT, Attempt, Delivery, DeliveryState, Webhook
 from service.metrics.process_metrics import ProcessMetrics
-from service.webhooks.message import WebhookMessage
+from service.webhooks.message import message_text
 from service.webhooks.retries import Answer, Outcome, outcome_of, seconds_until_next
 from service.webhooks.sending import Sender
 from service.webhooks.signing import WebhookSecrets, signed_headers
@@ -132,8 +132,7 @@ class Deliveries:
         job = job_from_record(leased.job_id, leased.record, self._sign)
         webhook = cast(Webhook, job.webhook)  # the script takes nothing of a job without one
         delivery = next(each for each in webhook.deliveries if each.event == leased.event)
-        told = job.model_copy(update={"webhook": webhook.model_copy(update={"deliveries": []})})
-        body = WebhookMessage(type=delivery.event, timestamp=delivery.created_at, data=told).model_dump_json()
+        body = message_text(job, webhook, delivery, self._sign)
         secrets = self._secrets.in_force(leased.owner, leased.rotations, now)
         at, began = datetime.now(UTC), time.monotonic()
         answer = await self._sender.send(webhook.url, signed_headers(delivery.id, at, body, secrets), body.encode())

@@ -68,7 +68,11 @@ class Asked:
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     folder = tmp_path_factory.mktemp("clients")
     keys = [_add_key(folder / "keys.json", name) for name in ("alice", "bob")]
-    serve = start_serve(folder / "data", DARKROOM_API_KEYS_FILE=str(folder / "keys.json")).until_ready()
+    variables = {
+        "DARKROOM_API_KEYS_FILE": str(folder / "keys.json"),
+        "DARKROOM_WEBHOOK_ALLOW": "127.0.0.1",  # the programs' own receivers
+    }
+    serve = start_serve(folder / "data", **variables).until_ready()
     yield Asked(serve, *keys)
     stop_serve(serve)
 
