@@ -3,6 +3,7 @@
 Knows paths; what is behind them is in the modules beside this one. What there is none of here is an empty list.
 """
 
+import asyncio
 import base64
 from contextlib import AsyncExitStack
 from types import MappingProxyType
@@ -80,7 +81,11 @@ async def txt2img(
             if ended[-1].status is not JobStatus.CANCELED:
                 files += await contents(parts, ended[-1], owner)
     sent = [] if asked.send_images is False else files
-    return JSONResponse(generated(ended, sent, batch_size=asked.batch_size or 1))
+
+    def answer() -> JSONResponse:
+        return JSONResponse(generated(ended, sent, batch_size=asked.batch_size or 1))
+
+    return await asyncio.to_thread(answer)  # megabytes
 
 
 @router.post("/sdapi/v1/img2img")
