@@ -1,5 +1,7 @@
 """`darkroom jobs`, `job` and `cancel`: what is in line, runs or has ended."""
 
+import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from darkroom.client.options import JobStatus
 
 _COLUMNS = ("id", "status", "created_at", "model", "images", "prompt")
+_NARROW_COLUMNS = ("id", "status", "age", "model", "prompt")
+"""What has room on a terminal of 80 columns, beside an id that can be copied."""
+_AGES = ((86_400, "d"), (3600, "h"), (60, "m"), (0, "s"))
 
 
 class Status(StrEnum):
@@ -49,14 +54,25 @@ def jobs(
         found = list(client.jobs(status=wanted, model=model, labels=labels_of(label), limit=limit))
     if json:
         print_json([job.model_dump(mode="json") for job in found])
+    elif sys.stdout.isatty():
+        print_rows(_NARROW_COLUMNS, map(_narrow_row, found), wide="prompt")
     else:
-        print_rows(_COLUMNS, map(_row, found), wide="prompt")
+        print_rows(_COLUMNS, map(_row, found))
 
 
 def _row(job: "Job") -> tuple[object, ...]:
     parameters = job.parameters
     created = f"{job.created_at:%Y-%m-%dT%H:%M:%SZ}"
     return job.id, job.status, created, parameters.model, parameters.num_images_per_prompt, parameters.prompt
+
+
+def _narrow_row(job: "Job") -> tuple[object, ...]:
+    return job.id, job.status, _age(job), job.parameters.model, job.parameters.prompt
+
+
+def _age(job: "Job") -> str:
+    seconds = max(0, int((datetime.now(UTC) - job.created_at).total_seconds()))
+    return next(f"{seconds // (unit or 1)}{name}" for unit, name in _AGES if seconds >= unit)
 
 
 def job(

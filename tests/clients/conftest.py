@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
 from tests.integration.conftest import Serve, start_serve, stop_serve
@@ -62,6 +63,13 @@ class Asked:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
+
+
+def picture(path: Path) -> tuple[str | None, tuple[int, int]]:
+    """Its format and its size, decoded."""
+    with Image.open(path) as image:
+        image.load()
+        return image.format, image.size
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def make_client(request: pytest.FixtureRequest) -> Iterator[MakeClient]:
 @pytest.fixture(scope="session")
 def drawing_service(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with a stub worker. Its Redis is no other test's, and is not emptied between two."""
-    redis_url = f"unix://{valkey_socket}?db=2"
+    redis_url = f"unix://{valkey_socket}?db=12"
     service = start_service(redis_url, tmp_path_factory.mktemp("drawing"))
     worker = start_stub_worker(service, redis_url)
     yield service

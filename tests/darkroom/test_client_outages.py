@@ -138,7 +138,7 @@ def test_a_stream_ends_with_what_does_not_pass(make_client: MakeClient) -> None:
 
 
 def test_waits_and_streams_outlive_a_service_that_is_killed(valkey_socket: Path, tmp_path: Path) -> None:
-    redis_url = f"unix://{valkey_socket}?db=3"
+    redis_url = f"unix://{valkey_socket}?db=13"
     service = start_service(redis_url, tmp_path)
     again = None
     told: dict[str, list[Event]] = {"sync": [], "async": []}

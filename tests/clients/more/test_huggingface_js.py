@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from PIL import Image
-
-from tests.clients.conftest import Asked
+from tests.clients.conftest import Asked, picture
 from tests.conftest import wait_until
 
 
 def test_a_script_of_hugging_face_s_draws_here(asked: Asked, tmp_path: Path) -> None:
     told = asked.node("huggingface", tmp_path)
-    picture = Image.open(tmp_path / "fox")
-    assert (picture.format, picture.size) == ("PNG", (128, 64))
+    assert picture(tmp_path / "fox") == ("PNG", (128, 64))
     assert told.pop("blob")[0] == "image/png"
     assert told.pop("data_url") == "data:image/jpeg"  # whatever it is: the client does not look
     for name, status, said in [

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from PIL import Image
-
-from tests.clients.conftest import Asked
+from tests.clients.conftest import Asked, picture
 from tests.conftest import wait_until
 
 
 def test_a_script_of_hugging_face_s_draws_here(asked: Asked, tmp_path: Path) -> None:
     told = asked.python("quick", "huggingface", tmp_path)
-    assert Image.open(tmp_path / "fox.png").size == (128, 64)
+    assert picture(tmp_path / "fox.png") == ("PNG", (128, 64))
     assert told.pop("picture") == ["PNG", [128, 64]]
     assert (told.pop("named"), told.pop("webp"), told.pop("async")) == ("PNG", "WEBP", [128, 128])
     status, message = told.pop("out_of_bounds")

@@ -29,7 +29,7 @@ def test_keys_and_bounds_have_codes_of_their_own(valkey_socket: Path, tmp_path: 
     file = tmp_path / "keys.json"
     add = [sys.executable, "-m", "darkroom", "keys", "add", "alice", "--max-queued-jobs", "1", "--file", str(file)]
     key = subprocess.run(add, capture_output=True, text=True, check=True).stdout.strip()
-    url = f"unix://{valkey_socket}?db=3"
+    url = f"unix://{valkey_socket}?db=14"
     service = start_service(url, tmp_path / "data", DARKROOM_API_KEYS_FILE=str(file))
     try:
         unknown = Command(tmp_path, service.url)("generate", "a fox", exit_code=4)

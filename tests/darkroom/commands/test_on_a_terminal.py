@@ -31,7 +31,8 @@ def test_jobs_are_a_table_with_the_prompt_cut(command: Command, service: Service
     terminal = command.on_terminal("jobs", "-l", "test=table")
     assert terminal.end() == 0
     names, row = ESCAPE.sub("", terminal.printed).rstrip().splitlines()
-    assert names.split() == ["id", "status", "created_at", "model", "images", "prompt"]
+    assert names.split() == ["id", "status", "age", "model", "prompt"]
+    assert re.search(r" (?:queued|running|succeeded) +\d+s +pocket ", row)
     assert "[bold]fox fox" in row
     assert row.rstrip().endswith("…")
 
