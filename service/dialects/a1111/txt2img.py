@@ -6,16 +6,16 @@ to what that model takes. One that names none cannot know what it will be: its r
 
 import re
 import secrets
-from math import sqrt
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import ParametersRefused, Refusal
-from contract.model import GuidanceKind, Model, ModelLimits
+from contract.model import GuidanceKind, Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import MAX_SEED, MAX_SIDE, JobRequest
 from service.dialects.a1111.samplers import choose_scheduler, sampler_names
+from service.dialects.sizes import drawable_size
 from service.errors import ValidationFailed
 from service.jobs.completion import draw_seed
 from service.refusals import refusals_of
@@ -144,7 +144,7 @@ def _within_limits(fields: dict[str, Any], model: Model) -> dict[str, Any]:
     changed: dict[str, Any] = {
         name: min(known[name], getattr(limits, name)) for name in ("num_inference_steps", "clip_skip")
     }
-    changed["width"], changed["height"] = _fit(known["width"], known["height"], limits)
+    changed["width"], changed["height"] = drawable_size(known["width"], known["height"], model)
     if model.guidance is not GuidanceKind.CLASSIFIER_FREE:
         changed["negative_prompt"] = ""
     if model.guidance is GuidanceKind.NONE:
@@ -152,14 +152,8 @@ def _within_limits(fields: dict[str, Any], model: Model) -> dict[str, Any]:
     return changed
 
 
-def _fit(width: int, height: int, limits: ModelLimits) -> tuple[int, int]:
-    """The largest size of that shape, in pixels, and at most that one."""
-    scale = min(1, limits.width / width, limits.height / height, sqrt(limits.pixels / (width * height)))
-    return max(_MIN_SIDE, _on_grid(width * scale)), max(_MIN_SIDE, _on_grid(height * scale))
-
-
-def _on_grid(pixels: float) -> int:
-    return int(pixels) // _GRID * _GRID
+def _on_grid(pixels: int) -> int:
+    return pixels // _GRID * _GRID
 
 
 def _counts(images: int, most: int) -> list[int]:

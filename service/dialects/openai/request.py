@@ -4,17 +4,17 @@ Knows both sets of fields and the models on offer. Values are judged where nativ
 not looked at.
 """
 
-import math
 import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import ParametersRefused
-from contract.model import Model, ModelLimits
+from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import JobRequest
 from service.dialects.openai.errors import ModelNotFound
+from service.dialects.sizes import drawable_size
 from service.errors import ValidationFailed
 from service.refusals import refusals_of
 
@@ -22,8 +22,6 @@ _THEIR_MODELS = re.compile(r"(?:gpt-image|chatgpt-image|dall-e)-")
 """How the ids of OpenAI's image models begin, which many clients send without asking."""
 _THEIR_STYLES = ("vivid", "natural")
 _SIZE = re.compile(r"auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
-_LEAST_SIDE, _SIDE_STEP = 64, 8
-"""Pixels; as contract.parameters.Side has them."""
 _SAME = {"prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "seed", "scheduler"}
 """Fields that are called as ours are: all but the prompt are extensions."""
 
@@ -61,7 +59,7 @@ def native_request(asked: ImagesRequest, catalog: ModelCatalog) -> JobRequest:
     model = choose_model(asked.model, catalog)
     width, height = _sides(asked.size)
     if width and height and asked.model != model.id:
-        width, height = nearest_size(width, height, model.limits)
+        width, height = drawable_size(width, height, model)
     try:
         return JobRequest.model_validate(
             {
@@ -87,17 +85,6 @@ def choose_model(model_id: str | None, catalog: ModelCatalog) -> Model:
         if model_id is not None and _THEIR_MODELS.match(model_id):
             return catalog.default
         raise ModelNotFound(error.refusals) from None
-
-
-def nearest_size(width: int, height: int, limits: ModelLimits) -> tuple[int, int]:
-    """Width and height of the same shape, as near to those asked for as the model draws, and never more.
-
-    Sides that cannot be drawn go down to a multiple of 8; one that would be below 64 pixels is 64.
-    """
-    scale = min(1.0, limits.width / width, limits.height / height, math.sqrt(limits.pixels / (width * height)))
-    sides = (int(round(side * scale, 6)) // _SIDE_STEP * _SIDE_STEP for side in (width, height))
-    scaled_width, scaled_height = (max(side, _LEAST_SIDE) for side in sides)
-    return scaled_width, scaled_height
 
 
 def _sides(size: str | None) -> tuple[int | None, int | None]:

@@ -15,6 +15,7 @@ from contract.parameters import GenerationRequest, JobRequest
 from contract.webhook import PredictionWebhook, WebhookEvent
 from service.dialects.refused_fields import refused_as
 from service.dialects.replicate.prediction import their_name
+from service.dialects.sizes import size_of_shape
 from service.errors import ValidationFailed
 
 _TAKEN = sorted(set(GenerationRequest.model_fields) - {"model"})
@@ -37,7 +38,6 @@ _EVENTS: dict[str, list[WebhookEvent]] = {
 }
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _RATIO = re.compile(r"([1-9][0-9]{0,2}):([1-9][0-9]{0,2})")
-_SIDE_MULTIPLE = 8
 
 Fields = dict[str, Any]
 
@@ -98,17 +98,14 @@ def _webhook(asked: PredictionRequest, base_url: str) -> PredictionWebhook | Non
 
 
 def _sides(given: Fields, model: Model) -> dict[str, int]:
-    """From `size`, or from `aspect_ratio` and about as many pixels as the model draws by itself."""
+    """From `size`, or the model's own in the shape of `aspect_ratio`."""
     if "size" in given:
         width, height = _numbers("size", _SIZE, given["size"], "must be as 1024x768")
         return {"width": width, "height": height}
     if "aspect_ratio" in given:
         width, height = _numbers("aspect_ratio", _RATIO, given["aspect_ratio"], "must be as 16:9")
-        pixels = model.defaults.width * model.defaults.height
-        return {
-            "width": _side((pixels * width / height) ** 0.5),
-            "height": _side((pixels * height / width) ** 0.5),
-        }
+        width, height = size_of_shape(width, height, model)
+        return {"width": width, "height": height}
     return {}
 
 
@@ -117,8 +114,3 @@ def _numbers(name: str, pattern: re.Pattern[str], value: object, detail: str) ->
     if not found:
         raise ValidationFailed([Refusal(f"/input/{name}", detail)])
     return int(found[1]), int(found[2])
-
-
-def _side(pixels: float) -> int:
-    """Down to what a model can draw: never more pixels than were meant."""
-    return int(pixels) // _SIDE_MULTIPLE * _SIDE_MULTIPLE

@@ -13,7 +13,7 @@ def test_image_generation_mcp(asked: Asked, tmp_path: Path) -> None:
     assert (offered["model_id"], told["status"]["status"]) == ("pocket", "completed")
     (drawn,) = tmp_path.glob("*-original.png")
     with Image.open(drawn) as image:
-        assert image.size == (256, 168)  # it asks for 768 x 512, and names no model
+        assert image.size == (152, 104)  # it asks for 768 x 512, and names no model
     parameters = asked.jobs()[0]["parameters"]
     assert (parameters["prompt"], parameters["scheduler"], parameters["num_inference_steps"]) == (
         "a fox",

@@ -10,7 +10,7 @@ def test_litellm(asked: Asked, tmp_path: Path) -> None:
     assert asked.python("litellm", "litellm_images", tmp_path, **variables) == {
         "kinds": ["png", "png"],
         "size": "64x128",
-        "alias": ["256x256", "png"],
+        "alias": ["128x128", "png"],
         "by_url": [None, True],
         "errors": {
             "size": ["BadRequestError", 400],

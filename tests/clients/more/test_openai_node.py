@@ -12,7 +12,7 @@ def test_openai_node(asked: Asked, tmp_path: Path) -> None:
         "named": True,
         "pictures": [["webp", 7], ["webp", 8]],
         "size": "64x128",
-        "alias": "256x168",
+        "alias": "152x104",
         "last": "image_generation.completed",
         "partials": True,
         "errors": {

@@ -21,7 +21,7 @@ def strict(tmp_path: Path) -> Iterator[Asked]:
 def test_pydantic_ai(strict: Asked, tmp_path: Path) -> None:
     assert strict.python("pydantic-ai", "pydantic_ai_images", tmp_path) == {
         "own": [["image/webp"] * 2, "64x128"],
-        "alias": [["image/png"], "256x256"],
+        "alias": [["image/png"], "128x128"],
         "refused": ["ContentFilterError", "moderation_blocked"],
         "size": ["ModelHTTPError", 400, "size"],
     }

@@ -110,8 +110,8 @@ def test_what_chat_front_ends_send_is_drawn(service: Service) -> None:
     for body in (SILLYTAVERN, LIBRECHAT, OPEN_WEBUI):
         (image,), info = draw(service, **body)
         drawn = jobs(service)[-1]["parameters"]
-        assert (image.format, image.size) == ("PNG", (256, 256))
-        assert (info["width"], info["height"], info["seed"]) == (256, 256, drawn["seed"])
+        assert (image.format, image.size) == ("PNG", (128, 128))
+        assert (info["width"], info["height"], info["seed"]) == (128, 128, drawn["seed"])
         assert info["infotexts"] == [image.text["parameters"]]  # type: ignore[attr-defined]
         assert (drawn["prompt"], drawn["negative_prompt"]) == (body["prompt"], body["negative_prompt"])
         assert (drawn["clip_skip"], drawn["prompt_weighting"]) == (0, True)

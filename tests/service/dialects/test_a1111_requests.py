@@ -68,27 +68,14 @@ def test_a_sampler_is_the_models_however_its_noise_is_spaced_there() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("limits", "asked", "drawn"),
-    [
-        ({"pixels": 65536}, (1024, 1024), (256, 256)),
-        ({"pixels": 65536}, (200, 100), (200, 96)),
-        ({"pixels": 65536, "width": 256, "height": 256}, (768, 512), (256, 168)),
-        ({"pixels": 65536}, (1344, 768), (336, 192)),
-        ({"pixels": 16384, "width": 512}, (4096, 64), (512, 64)),
-    ],
-)
-def test_a_size_that_the_model_does_not_take_keeps_its_shape(
-    limits: dict[str, int], asked: tuple[int, int], drawn: tuple[int, int]
-) -> None:
-    small = model(
-        limits=model().limits.model_dump() | limits,
-        defaults=model().defaults.model_dump() | {"width": 64, "height": 64},
-    )
-    job = made(small, width=asked[0], height=asked[1])
-    assert (job["width"], job["height"]) == drawn
-    named = made(small, width=asked[0], height=asked[1], override_settings={"sd_model_checkpoint": small.id})
-    assert (named["width"], named["height"]) == tuple(side // 8 * 8 for side in asked)
+def test_a_size_is_the_models_where_it_cannot_draw_it_and_a_named_one_is_kept() -> None:
+    most = model().limits
+    for asked, drawn in (((most.width * 4, most.height * 4), (128, 128)), ((200, 100), (200, 96))):
+        job = made(model(), width=asked[0], height=asked[1])
+        assert (job["width"], job["height"]) == drawn
+        override = {"sd_model_checkpoint": model().id}
+        named = made(model(), width=asked[0], height=asked[1], override_settings=override)
+        assert (named["width"], named["height"]) == tuple(side // 8 * 8 for side in asked)
 
 
 def test_what_a_model_is_run_without_is_left_out_for_those_who_cannot_know() -> None:
