@@ -69,8 +69,8 @@ def test_a_sampler_is_the_models_however_its_noise_is_spaced_there() -> None:
 
 
 def test_a_size_is_the_models_where_it_cannot_draw_it_and_a_named_one_is_kept() -> None:
-    most = model().limits
-    for asked, drawn in (((most.width * 4, most.height * 4), (128, 128)), ((200, 100), (200, 96))):
+    own = model().defaults
+    for asked, drawn in (((1024, 1024), (own.width, own.height)), ((120, 100), (120, 96))):
         job = made(model(), width=asked[0], height=asked[1])
         assert (job["width"], job["height"]) == drawn
         override = {"sd_model_checkpoint": model().id}
