@@ -23,7 +23,7 @@ from darkroom.client.pictures import DrawnImage
 from darkroom.client.records import Axis, GeneratedImage, Grid, Inspection, Job
 from darkroom.client.tries import Tries
 
-_POLL_SECONDS = 1.0
+_UNHELD_SECONDS = 1.0
 """No sooner is asked again for what was not held: by a service that stops, or a proxy."""
 _LONGEST_KEY = 255
 _READY = frozenset((200, 503))
@@ -163,7 +163,7 @@ class Verbs:
                 what, tries, error = read(type(what), reply.content), self._patience(), None
                 if what.ended:
                     break
-                pause = max(0.0, asked_at + min(hold, _POLL_SECONDS) - time.monotonic())
+                pause = max(0.0, asked_at + min(hold, _UNHELD_SECONDS) - time.monotonic())
             else:
                 error = error_of(reply)
                 pause = tries.pause_after(error)

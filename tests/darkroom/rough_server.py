@@ -94,6 +94,8 @@ def rough_server(*answers: bytes, service_url: str | None = None) -> Iterator[Ro
     server = RoughServer(list(answers), service_url)
     thread = threading.Thread(target=server.run)
     thread.start()
-    yield server
-    server.close()
-    thread.join(10)
+    try:
+        yield server
+    finally:
+        server.close()
+        thread.join(10)

@@ -1,8 +1,10 @@
 """Every way to fail that the service has is an error of its own in the client."""
 
+import email.utils
 import pickle
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -111,6 +113,13 @@ def test_retry_after_is_a_number_or_a_date(text: str, seconds: float | None) -> 
     error = error_of(httpx.Response(503, headers=[(b"Retry-After", text.encode())]))
     assert isinstance(error, Problem)
     assert error.retry_after_seconds == seconds
+
+
+def test_retry_after_may_be_a_date_to_come() -> None:
+    date = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    error = error_of(httpx.Response(503, headers={"Retry-After": date}))
+    assert isinstance(error, Problem)
+    assert 90 < (error.retry_after_seconds or 0) <= 100
 
 
 @pytest.mark.parametrize("code", sorted(JobFailed.classes))

@@ -56,6 +56,12 @@ def test_a_wait_is_made_of_requests_that_end_before_the_service_or_a_proxy_ends_
     assert 11 < float(dict(first.query)["wait"]) <= 12
 
 
+def test_a_request_has_its_own_time_to_read_and_the_client_s_to_connect() -> None:
+    own = httpx.Timeout(30, connect=10)
+    assert Request("GET", "/").arguments(own)["timeout"] == own
+    assert Request("GET", "/", read_seconds=80).arguments(own)["timeout"] == httpx.Timeout(30, connect=10, read=80)
+
+
 def test_a_service_that_holds_no_answer_is_asked_once_a_second() -> None:
     pauses = [step for step in steps(VERBS.wait(a_job(), None), queued(), queued()) if isinstance(step, Pause)]
     assert all(0.9 < pause.seconds <= 1 for pause in pauses)
