@@ -84,6 +84,11 @@ def test_whoever_names_none_of_our_models_gets_a_size_that_the_default_draws_wel
     query, headers = {"api-version": "2024-10-21"}, {"Authorization": "Bearer any"}
     data = service.http.post(PATH, params=query, headers=headers, json=asked).json()["data"]
     assert [picture(base64.b64decode(each["b64_json"]))[:2] for each in data] == [("PNG", (128, 128))]
+    # As LibreChat's OpenAI Image Tools do; an agent may choose another size.
+    asked = {"model": "gpt-image-1", "prompt": "a fox", "n": 1, "background": "auto", "quality": "auto"}
+    for size, drawn in (("auto", (128, 128)), ("1024x1536", (104, 152))):
+        (told,) = post(service, **asked, size=size, output_format="webp", output_compression=100).json()["data"]
+        assert picture(base64.b64decode(told["b64_json"]))[:2] == ("WEBP", drawn)
 
 
 @pytest.mark.parametrize(
