@@ -1,11 +1,11 @@
 """`darkroom keys`: the API keys of a service on this machine."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from darkroom.commands.rooms import run_in_room
 
 keys = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +33,7 @@ def add(
         "--requests-per-minute": requests_per_minute,
         "--max-cost": max_cost,
     }
-    _run_in_service("add", name, **limits, **{"--file": file})
+    _run("add", name, **limits, **{"--file": file})
 
 
 @keys.command("list")
@@ -42,16 +42,16 @@ def list_keys(
     file: KeyFile = None,
 ) -> None:
     """Show names, dates and limits; the keys themselves are nowhere."""
-    _run_in_service("list", *(["--json"] if json else []), **{"--file": file})
+    _run("list", *(["--json"] if json else []), **{"--file": file})
 
 
 @keys.command()
 def revoke(name: KeyName, file: KeyFile = None) -> None:
     """End a key, within two seconds. Its jobs stay, and are found again by a new key of that name."""
-    _run_in_service("revoke", name, **{"--file": file})
+    _run("revoke", name, **{"--file": file})
 
 
-def _run_in_service(*words: str, **options: object) -> None:
-    """Where the key file is known: nothing of the service is imported here."""
+def _run(*words: str, **options: object) -> None:
+    """Where the key file is known."""
     given = [f"{option}={value}" for option, value in options.items() if value is not None]
-    raise typer.Exit(subprocess.call([sys.executable, "-P", "-m", "service.keys", *words, *given]))
+    run_in_room("service.keys", *words, *given)

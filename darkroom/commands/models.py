@@ -1,7 +1,5 @@
 """`darkroom models`: what the service offers; `pull` and `check` are of this machine."""
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +7,7 @@ import typer
 from darkroom.commands.connection import service
 from darkroom.commands.generate import Json
 from darkroom.commands.printing import print_json, print_rows
+from darkroom.commands.rooms import run_in_room
 
 if TYPE_CHECKING:
     from darkroom.client import Model
@@ -44,15 +43,10 @@ def _row(model: "Model") -> tuple[object, ...]:
 @models.command()
 def pull(ids: Annotated[list[str], typer.Argument(help="Ids of models.toml.")]) -> None:
     """Download hub models to this machine, so that the worker can load them without a network."""
-    _run_in_worker("pull", ids)
+    run_in_room("worker.models", "pull", *ids)
 
 
 @models.command()
 def check(ids: Annotated[list[str] | None, typer.Argument(help="Ids of models.toml; all if none.")] = None) -> None:
     """Load every model and draw with it, shortly: does it run on this machine, and on which rung?"""
-    _run_in_worker("check", ids or [])
-
-
-def _run_in_worker(verb: str, ids: list[str]) -> None:
-    """Where torch is: nothing of the worker is imported here."""
-    raise typer.Exit(subprocess.call([sys.executable, "-P", "-m", "worker.models", verb, *ids]))
+    run_in_room("worker.models", "check", *(ids or []))

@@ -29,8 +29,8 @@ def examine(settings: DoctorSettings, *, deep: bool) -> list[Finding]:
     environment = _environment(settings, redis_url)
     service = Room("service", [] if redis_url else ["--without-redis"], environment)
     worker = Room("worker", ["--deep"] if deep else [], environment)
-    around = [*serve, *_at_its_address(settings)]
     reports = service.report(_SERVICE_SECONDS), worker.report(_DEEP_SECONDS if deep else _WORKER_SECONDS)
+    around = [*_elsewhere(settings)] if _is_client_alone(reports) else [*serve, *_at_its_address(settings)]
     told = [*_misspelt(reports), *(finding for report in reports for finding in report.findings)]
     of_settings = [finding for finding in told if finding.check == "settings"]
     others = [finding for finding in told if finding.check != "settings"]
@@ -48,6 +48,16 @@ def _misspelt(reports: tuple[Report, Report]) -> Iterator[Finding]:
     if all(report.settings for report in reports):
         known = known_variables().union(*(report.settings for report in reports))
         yield from misspelt(variables_set(), known)
+
+
+def _is_client_alone(reports: tuple[Report, Report]) -> bool:
+    """Whether neither room is installed: there is then nothing to serve here."""
+    findings = [finding for report in reports for finding in report.findings]
+    return not any(report.settings for report in reports) and all(each.verdict == "skipped" for each in findings)
+
+
+def _elsewhere(settings: DoctorSettings) -> Iterator[Finding]:
+    yield from look_at_service(settings.url or f"http://{reachable(settings.host)}:{settings.port}", elsewhere=True)
 
 
 def _at_its_address(settings: DoctorSettings) -> Iterator[Finding]:

@@ -18,8 +18,10 @@ from rich.console import Console
 
 from darkroom import valkey
 from darkroom.doctor import rendering
+from darkroom.doctor.examination import examine
 from darkroom.doctor.finding import Finding
 from darkroom.doctor.rooms import Report, Room
+from darkroom.doctor.settings import DoctorSettings
 from darkroom.doctor.surroundings import look_at_port, look_at_serve, look_at_service
 from darkroom.doctor.variables import misspelt
 from darkroom.settings import variables
@@ -120,6 +122,21 @@ def test_a_room_that_is_not_installed_is_not_wrong(tmp_path: Path) -> None:
         "skipped",
         "the shed is not installed here: there is no no_such_library",
     )
+
+
+def test_where_neither_room_is_installed_only_the_service_elsewhere_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "redis.py").write_text("raise ModuleNotFoundError(\"No module named 'redis'\")")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+    findings = examine(DoctorSettings(data_dir=tmp_path, port=str(free_port())), deep=False)
+    assert [(each.check, each.verdict) for each in findings] == [
+        ("settings", "ok"),
+        ("service", "wrong"),
+        ("service", "skipped"),
+        ("worker", "skipped"),
+    ]
+    assert findings[1].mend == "start the service there, or mend DARKROOM_URL"
 
 
 def test_a_room_that_breaks_off_is_wrong_and_what_it_told_counts(tmp_path: Path) -> None:

@@ -69,3 +69,21 @@ def test_a_job_that_was_made_is_named_when_the_service_is_lost(capsys: pytest.Ca
     with pytest.raises(CannotConnect), made("019a"):
         raise CannotConnect("gone")
     assert "darkroom job 019a --wait -o …" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "library", "room"),
+    [
+        (("keys", "list"), "fastapi", "service"),
+        (("models", "check"), "rq", "worker"),
+        (("models", "pull", "x"), "rq", "worker"),
+    ],
+)
+def test_what_is_done_where_nothing_is_installed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], library: str, room: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    told = Command(tmp_path, "")(*words, exit_code=1).stderr
+    assert (
+        told == f"darkroom: that is done by the {room}, which is not installed here: pip install 'darkroom[{room}]'\n"
+    )
