@@ -33,6 +33,16 @@ def test_a_choice_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         read_settings(WorkerSettings)
 
 
+def test_a_public_url_is_one_and_ends_without_a_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, url in (("", None), ("https://pictures.example/darkroom/", "https://pictures.example/darkroom")):
+        monkeypatch.setenv("DARKROOM_PUBLIC_URL", text)
+        assert read_settings(ServiceSettings).public_url == url
+    for text in ("pictures.example", "ftp://pictures.example", "https://", "https://pictures.example/?a=b"):
+        monkeypatch.setenv("DARKROOM_PUBLIC_URL", text)
+        with pytest.raises(SettingsError, match="DARKROOM_PUBLIC_URL: must be an http:// or https:// URL"):
+            read_settings(ServiceSettings)
+
+
 def test_allowed_hosts_are_a_list_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_ALLOWED_HOSTS", " One.example,two , ")
     assert read_settings(ServiceSettings).allowed_host_names == {"one.example", "two"}

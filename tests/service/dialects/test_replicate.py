@@ -11,6 +11,8 @@ import redis
 from httpx_sse import ServerSentEvent, connect_sse
 from PIL import Image
 
+from contract import keys
+from contract.job import stored_images
 from contract.model import Model
 from contract.model_catalog import read_model_catalog
 from service.dialects.replicate.prediction import model_name, progress_line
@@ -228,3 +230,15 @@ def test_errors_are_problems_in_their_clients_words(service: Service) -> None:
         assert pointers is None or [each["pointer"] for each in problem["errors"]] == pointers, problem
         assert "secret" not in answer.text
     assert service.http.get("/jobs").json()["jobs"] == []
+
+
+def test_what_is_too_large_for_an_answer_is_at_an_address(service: Service, client: redis.Redis) -> None:
+    kept = keep(service, client)
+    (inline,) = prediction_of(service, kept.job_id)["output"]
+    assert base64.b64decode(inline.removeprefix("data:image/png;base64,")) == kept.content
+    key = keys.JOB_PREFIX + kept.job_id
+    (stored,) = stored_images.validate_json(str(client.hget(key, "images")))
+    large = stored.model_copy(update={"size_bytes": 16 * 1024 * 1024 + 1})
+    client.hset(key, "images", stored_images.dump_json([large]).decode())
+    (url,) = prediction_of(service, kept.job_id)["output"]
+    assert url.startswith(f"{service.url}/images/{kept.job_id}/0.png?")

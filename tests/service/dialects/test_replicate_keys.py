@@ -13,10 +13,12 @@ import httpx
 import pytest
 import redis
 
+from contract.job import Job
 from service.access.key_file import KeyLimits
 from service.keys import add
 from tests.service.conftest import Service, start_service, stop_service
-from tests.service.moves import Moves
+from tests.service.moves import Moves, claim
+from tests.service.pictures import drawing, finish_with_picture
 from tests.webhook_receiver import Received, Receiver
 
 PUBLIC_URL = "https://pictures.example"
@@ -149,3 +151,16 @@ def test_a_webhook_is_told_of_predictions(asked: Asked, client: redis.Redis) -> 
     webhook = asked.alice.get(f"/jobs/{prediction['id']}").json()["webhook"]
     assert webhook.keys() == {"url", "events", "deliveries"}
     assert webhook["events"] == ["job.running", "job.succeeded", "job.failed", "job.canceled"]
+    ends = asked.alice.get(f"/jobs/{json.loads(ended.body)['id']}").json()["webhook"]["events"]
+    assert ends == ["job.succeeded", "job.failed", "job.canceled"]
+
+
+def test_over_https_pictures_are_at_addresses_that_need_no_key(
+    asked: Asked, process: tuple[Service, list[str]], client: redis.Redis
+) -> None:
+    job = Job.model_validate(asked.alice.get(f"/jobs/{create(asked)['id']}").json())
+    claim(client)
+    kept = finish_with_picture(process[0], client, job, "png", drawing())
+    (url,) = asked.alice.get(f"/v1/predictions/{job.id}").json()["output"]
+    assert url.startswith(f"{PUBLIC_URL}/images/{job.id}/0.png?")
+    assert asked.stranger.get(url.removeprefix(PUBLIC_URL)).content == kept.content

@@ -41,6 +41,10 @@ def test_a_size_that_cannot_be_drawn_is_the_models_own_in_that_shape(asked: Size
     assert drawable_size(*asked, XL) == drawn
 
 
+def test_a_shape_is_not_narrowed_by_how_its_root_is_rounded() -> None:
+    assert size_of_shape(17, 17, model((768, 768), width=1024, height=1024, pixels=1024 * 1024)) == (768, 768)
+
+
 @pytest.mark.parametrize("own", [(64, 64), (128, 128), (512, 768), (1024, 1024)])
 @pytest.mark.parametrize("shape", [(1, 1), (16, 9), (9, 21), (1, 99), (300, 2), (4096, 4096), (4096, 8)])
 def test_whatever_is_asked_for_the_model_takes_the_answer(own: Size, shape: Size) -> None:
