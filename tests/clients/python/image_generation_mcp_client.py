@@ -1,6 +1,7 @@
 """A client of the Model Context Protocol, and image-generation-mcp as its server, which asks the service.
 
-argv are the service's URL, a key and a folder for the pictures.
+argv are the service's URL, a key and a folder. In there mcp.json says, as to any client, how the server is started; the
+pictures go there, too.
 """
 
 import asyncio
@@ -12,17 +13,12 @@ from typing import Any
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-url, key, folder = sys.argv[1:]
+folder = sys.argv[3]
+((_, configured),) = json.loads((Path(folder) / "mcp.json").read_text())["mcpServers"].items()
 server = StdioServerParameters(
-    command=str(Path(sys.executable).with_name("image-generation-mcp")),
-    args=["serve"],
-    env={
-        "HOME": folder,
-        "IMAGE_GENERATION_MCP_SD_WEBUI_HOST": url.replace("http://", f"http://anybody:{key}@"),
-        "IMAGE_GENERATION_MCP_DEFAULT_PROVIDER": "sd_webui",
-        "IMAGE_GENERATION_MCP_READ_ONLY": "false",
-        "IMAGE_GENERATION_MCP_SCRATCH_DIR": folder,
-    },
+    command=str(Path(sys.executable).with_name(configured["command"])),
+    args=configured["args"],
+    env=configured["env"] | {"HOME": folder, "IMAGE_GENERATION_MCP_SCRATCH_DIR": folder},
 )
 
 

@@ -19,41 +19,6 @@ from service.wire.bounded_body import MAX_BODY_BYTES
 from tests.conftest import wait_until
 from tests.service.conftest import Service
 
-SILLYTAVERN = {
-    "url": "http://127.0.0.1:8000",
-    "auth": "user:password",
-    "prompt": "a fox, (red:1.2)",
-    "negative_prompt": "lowres, bad anatomy",
-    "sampler_name": "Euler a",
-    "scheduler": "normal",
-    "steps": 20,
-    "cfg_scale": 7,
-    "width": 512,
-    "height": 512,
-    "restore_faces": False,
-    "enable_hr": False,
-    "hr_upscaler": "Latent",
-    "hr_scale": 1,
-    "hr_additional_modules": [],
-    "denoising_strength": 0.7,
-    "hr_second_pass_steps": 0,
-    "override_settings": {"CLIP_stop_at_last_layers": 1},
-    "override_settings_restore_afterwards": True,
-    "clip_skip": 1,
-    "save_images": True,
-    "send_images": True,
-    "do_not_save_grid": False,
-    "do_not_save_samples": False,
-}
-LIBRECHAT = {
-    "prompt": "a fox",
-    "negative_prompt": "ugly",
-    "cfg_scale": 4.5,
-    "steps": 22,
-    "width": 1024,
-    "height": 1024,
-}
-OPEN_WEBUI = {"prompt": "a fox", "batch_size": 1, "width": 512, "height": 512, "steps": 50, "negative_prompt": "ugly"}
 IDLE = {
     "skipped": False,
     "interrupted": False,
@@ -103,21 +68,6 @@ def begin(service: Service, pool: ThreadPoolExecutor, **asked: Any) -> Future[ht
     waiting = pool.submit(httpx.post, f"{service.url}/sdapi/v1/txt2img", json=asked, timeout=30, trust_env=False)
     wait_until(lambda: [each for each in jobs(service) if each["progress"]])
     return waiting
-
-
-@DRAWN
-def test_what_chat_front_ends_send_is_drawn(service: Service) -> None:
-    for body in (SILLYTAVERN, LIBRECHAT, OPEN_WEBUI):
-        (image,), info = draw(service, **body)
-        drawn = jobs(service)[-1]["parameters"]
-        assert (image.format, image.size) == ("PNG", (128, 128))
-        assert (info["width"], info["height"], info["seed"]) == (128, 128, drawn["seed"])
-        assert info["infotexts"] == [image.text["parameters"]]  # type: ignore[attr-defined]
-        assert (drawn["prompt"], drawn["negative_prompt"]) == (body["prompt"], body["negative_prompt"])
-        assert (drawn["clip_skip"], drawn["prompt_weighting"]) == (0, True)
-        assert drawn["num_inference_steps"] == body["steps"]
-        assert drawn["scheduler"] == body.get("sampler_name", "DDIM")
-        assert drawn["guidance_scale"] == body.get("cfg_scale", 4.0)
 
 
 @DRAWN
