@@ -22,6 +22,7 @@ from service.access.web_page_guard import WebPageGuard
 from service.dependencies import Parts
 from service.dialects import huggingface
 from service.dialects.a1111 import routes as a1111
+from service.dialects.doubled_slashes import DoubledSlashes
 from service.dialects.openai import images as openai_images
 from service.dialects.openai import models as openai_models
 from service.dialects.replicate import routes as replicate
@@ -143,6 +144,7 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         webhooks=told_events,
     )
     app.add_middleware(EveryMethod)
+    app.add_middleware(DoubledSlashes)
     app.add_middleware(
         BoundedBody, larger={"/inspect": inspect.MAX_IMAGE_BYTES, a1111.PNG_INFO: a1111.MAX_PNG_INFO_BYTES}
     )
