@@ -14,6 +14,9 @@ from darkroom.settings import ClientSettings
 _CONNECT_SECONDS = 10.0
 """At most; a service that is up takes a connection at once."""
 _KEY = re.compile(r"[!-~]+")
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+"""A name of labels (RFC 1123, and `_`, which Docker and others use), or an IP address, as httpx writes it."""
 
 
 class Address:
@@ -51,14 +54,15 @@ def _parsed(base_url: str) -> httpx.URL:
         url = httpx.URL(base_url)
     except httpx.InvalidURL:
         url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
+    host = url.raw_host.decode("ascii")
+    if url.scheme not in ("http", "https") or not _HOST.fullmatch(host) or url.userinfo or url.query or url.fragment:
         raise ValueError("base_url must be http or https with a host, and without user name, query and fragment")
     return url
 
 
 def _is_this_machine(host: str) -> bool:
     """By its name or address; nothing is resolved."""
-    if host.lower() == "localhost":
+    if host == "localhost":
         return True
     try:
         address = ipaddress.ip_address(host)

@@ -85,7 +85,7 @@ def error_of(reply: Reply) -> DarkroomError:
         document = json.loads(reply.content)
         code, detail = str(document["code"]), str(document["detail"])
         errors = TypeAdapter(list[FieldProblem]).validate_python(document.get("errors") or [])
-    except (ValueError, TypeError, KeyError, AttributeError):  # from a proxy, or another server
+    except (ValueError, TypeError, KeyError):  # from a proxy, or another server
         code, detail, errors = f"http_{reply.status_code}", reply.reason_phrase, []
         if reply.has_redirect_location:
             detail += "; redirects are not followed, is base_url right?"

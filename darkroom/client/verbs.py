@@ -4,6 +4,7 @@ Knows addresses, fields and when to go on waiting; how requests are sent is sync
 """
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ _UNHELD_SECONDS = 1.0
 """No sooner is asked again for what was not held: by a service that stops, or a proxy."""
 _LONGEST_KEY = 255
 _READY = frozenset((200, 503))
+_OWN_URL = re.compile(r"/(?!/)[!-~]{,1000}")
+"""A path of this service; two slashes would begin with the name of another."""
 
 Awaited = TypeVar("Awaited", Job, Grid)
 
@@ -141,7 +144,7 @@ class Verbs:
 
     def _make(self, kind: type[T], path: str, body: Mapping[str, Any], idempotency_key: str | None) -> Exchange[T]:
         """One key for every try: whichever of them arrived, one job is made."""
-        headers = {"Idempotency-Key": _checked(uuid4().hex if idempotency_key is None else idempotency_key)}
+        headers = {"Idempotency-Key": _key(idempotency_key)}
         answer = yield from self._ask(Request("POST", path, headers=headers, body=body))
         return read(kind, answer.content)
 
@@ -191,12 +194,13 @@ def _own(url: str) -> str:
 
     Raises UnexpectedAnswer.
     """
-    if not url.startswith("/") or url.startswith("//"):
+    if not _OWN_URL.fullmatch(url):
         raise UnexpectedAnswer("the address of the picture is not one of the service's own")
     return url
 
 
-def _checked(key: str) -> str:
+def _key(given: str | None) -> str:
+    key = uuid4().hex if given is None else given
     if not 0 < len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise ValueError(f"idempotency_key must be 1 to {_LONGEST_KEY} printable characters of ASCII")
     return key

@@ -122,6 +122,24 @@ def test_a_job_that_nobody_has_seen_is_not_waited_for_through_an_outage(wait: An
         exchange.send(GONE)
 
 
+def test_a_service_that_is_not_ready_says_how_it_stands() -> None:
+    exchange = VERBS.readiness()
+    next(exchange)
+    with pytest.raises(StopIteration) as end:
+        exchange.send(httpx.Response(503, json={"status": "unavailable"}))
+    assert end.value.value == {"status": "unavailable"}
+
+
+def test_no_pause_is_longer_than_the_wait() -> None:
+    exchange = VERBS.wait(a_job(), 5)
+    next(exchange)
+    later = problem(503, "queue_full")
+    later.headers["Retry-After"] = "30"
+    pause = exchange.send(later)
+    assert isinstance(pause, Pause)
+    assert 4 < pause.seconds <= 5
+
+
 def test_a_job_that_is_gone_is_not_waited_for() -> None:
     exchange = VERBS.wait(a_job(), None)
     next(exchange)
@@ -163,7 +181,13 @@ def test_pauses_grow_to_eight_seconds_however_many_there_are() -> None:
 
 
 def test_a_picture_that_is_said_to_be_elsewhere_is_not_fetched() -> None:
-    for url in ("https://elsewhere.example/0.png", "//elsewhere.example/0.png", "images/0.png"):
+    for url in (
+        "https://elsewhere.example/0.png",
+        "//elsewhere.example/0.png",
+        "images/0.png",
+        "/\n",
+        "/" + "a" * 70_000,
+    ):
         picture = darkroom.client.records.GeneratedImage.model_construct(url=url)
         with pytest.raises(errors.UnexpectedAnswer):
             next(VERBS.image(picture, None, None))
@@ -230,6 +254,11 @@ def test_a_list_is_read_no_further_than_it_is_wanted() -> None:
         "http://h#x",
         "http://h\n",
         "http://h:x",
+        "http://[",
+        "http://h..h",
+        "http://-h",
+        "http://h h",
+        f"http://{'h' * 64}",
     ],
 )
 def test_a_base_url_that_is_none_is_refused(url: str) -> None:
@@ -274,6 +303,7 @@ def test_the_key_stands_in_no_error_no_repr_and_no_log(caplog: pytest.LogCapture
     caplog.set_level(logging.DEBUG)
     elsewhere = answer(307, Location="http://127.0.0.1:9/elsewhere")
     with rough_server(answer(401, b"{}"), elsewhere, CUT) as server, Darkroom(server.url, KEY, max_retries=0) as client:
+        assert repr(client) == f"Darkroom({server.url!r})"
         shown = [repr(client), repr(vars(client))]
         for _ in range(3):
             with pytest.raises(errors.DarkroomError) as caught:

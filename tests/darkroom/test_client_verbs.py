@@ -92,7 +92,9 @@ def test_an_idempotency_key_of_ones_own_makes_one_job(either: Any) -> None:
 
 
 def test_what_happens_to_a_job_is_told_until_its_end(either: Any) -> None:
-    told = list(either.stream(either.submit("steps 12")))
+    told = list(
+        either.stream(either.submit("steps 12", negative_prompt="\x85\u2028 are no ends of a line of a stream"))
+    )
     kinds = [type(event) for event in told]
     assert kinds[:2] == [Queued, Running]
     assert set(kinds[2:-1]) == {Progressed}

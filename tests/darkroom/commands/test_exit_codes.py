@@ -1,6 +1,5 @@
 """What a command ends with when it gets no answer, or one that is none of success."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,16 +8,16 @@ import pytest
 from darkroom.client.errors import CannotConnect
 from darkroom.commands.connection import made, option_of
 from darkroom.commands.exit_codes import of_status
+from service.access.key_file import KeyLimits
+from service.keys import add
 from tests.darkroom.commands.conftest import Command
 from tests.service.conftest import start_service, stop_service
 
 
 def test_a_service_that_is_not_there_is_named(command: Command, tmp_path: Path) -> None:
     alone = Command(tmp_path, "http://127.0.0.1:1")
-    process = alone.start("jobs")
-    output, errors = process.communicate(timeout=60)
-    assert (process.returncode, output) == (3, b"")
-    assert errors.startswith(b"darkroom: http://127.0.0.1:1 does not answer")
+    left = alone("jobs", exit_code=3)
+    assert (left.stdout, left.stderr.partition(" does not answer")[0]) == ("", "darkroom: http://127.0.0.1:1")
     assert alone("--url", command.url, "jobs", "--limit", "1", "--status", "failed", "--json").stdout.startswith("[")
     wrong = Command(tmp_path, "ftp://nowhere")("jobs", exit_code=2)
     assert wrong.stderr.startswith("darkroom: DARKROOM_URL, --url or DARKROOM_API_KEY: ")
@@ -27,8 +26,7 @@ def test_a_service_that_is_not_there_is_named(command: Command, tmp_path: Path) 
 def test_keys_and_bounds_have_codes_of_their_own(valkey_socket: Path, tmp_path: Path) -> None:
     """With the key from the environment, against a service that has no worker."""
     file = tmp_path / "keys.json"
-    add = [sys.executable, "-m", "darkroom", "keys", "add", "alice", "--max-queued-jobs", "1", "--file", str(file)]
-    key = subprocess.run(add, capture_output=True, text=True, check=True).stdout.strip()
+    key = add(file, "alice", KeyLimits(max_queued_jobs=1))
     url = f"unix://{valkey_socket}?db=14"
     service = start_service(url, tmp_path / "data", DARKROOM_API_KEYS_FILE=str(file))
     try:
