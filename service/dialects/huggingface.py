@@ -13,6 +13,7 @@ from contract.parameters import GenerationRequest, JobRequest
 from service.access.owners import Owner
 from service.dependencies import Parts, WithOwner, WithParts
 from service.dialects.attended import attended, contents, end_of
+from service.dialects.model_id import MODEL_ID
 from service.dialects.refused_fields import refused_as
 from service.errors import NotFound
 from service.headers.content_negotiation import preferred_format
@@ -43,18 +44,10 @@ async def default_model(request: Request, owner: WithOwner, asked: _Asked, parts
     return await _picture(request, parts, asked, owner, None)
 
 
-@router.post("/huggingface/models/{name}")
-async def named_model(request: Request, name: str, owner: WithOwner, asked: _Asked, parts: WithParts) -> Response:
+@router.post(f"/huggingface/models/{MODEL_ID}")
+async def named_model(request: Request, model_id: str, owner: WithOwner, asked: _Asked, parts: WithParts) -> Response:
     """By the one that the path names."""
-    return await _picture(request, parts, asked, owner, name)
-
-
-@router.post("/huggingface/models/{namespace}/{name}")
-async def model_of_namespace(
-    request: Request, namespace: str, name: str, owner: WithOwner, asked: _Asked, parts: WithParts
-) -> Response:
-    """The same of one whose id has a slash."""
-    return await _picture(request, parts, asked, owner, f"{namespace}/{name}")
+    return await _picture(request, parts, asked, owner, model_id)
 
 
 async def _picture(request: Request, parts: Parts, asked: TextToImage, owner: Owner, model: str | None) -> Response:

@@ -7,7 +7,8 @@ import math
 
 from contract.model import Model
 
-_LEAST_SIDE, _SIDE_STEP = 64, 8
+LEAST_SIDE = 64
+_SIDE_STEP = 8
 """Pixels; as contract.parameters.Side has them."""
 
 
@@ -16,7 +17,7 @@ def drawable_size(width: int, height: int, model: Model) -> tuple[int, int]:
 
     That is no larger than the model's own: far above what it was trained for a model draws things twice.
     """
-    limits, (even_width, even_height) = model.limits, (_side(width), _side(height))
+    limits, (even_width, even_height) = model.limits, (drawable_side(width), drawable_side(height))
     if even_width <= limits.width and even_height <= limits.height and even_width * even_height <= limits.pixels:
         return even_width, even_height
     return size_of_shape(width, height, model)
@@ -29,9 +30,10 @@ def size_of_shape(width: float, height: float, model: Model) -> tuple[int, int]:
     """
     pixels = model.defaults.width * model.defaults.height
     scale = min(model.limits.width / width, model.limits.height / height, math.sqrt(pixels / (width * height)))
-    scaled_width, scaled_height = _side(width * scale), _side(height * scale)
-    return min(scaled_width, _side(pixels / scaled_height)), min(scaled_height, _side(pixels / scaled_width))
+    widest, highest = drawable_side(width * scale), drawable_side(height * scale)
+    return min(widest, drawable_side(pixels / highest)), min(highest, drawable_side(pixels / widest))
 
 
-def _side(pixels: float) -> int:
-    return max(_LEAST_SIDE, int(round(pixels, 6)) // _SIDE_STEP * _SIDE_STEP)
+def drawable_side(pixels: float) -> int:
+    """Down to a multiple of 8, and at least 64."""
+    return max(LEAST_SIDE, int(round(pixels, 6)) // _SIDE_STEP * _SIDE_STEP)

@@ -159,6 +159,16 @@ class JobQueue:
 
     async def images(self, job_id: str, owner: Owner | None) -> list[StoredImage]:
         """The job's pictures as the store knows them; the owner is None where the address itself was the permission."""
+        _, text = await self._seen(job_id, owner)
+        return stored_images.validate_json(text)
+
+    async def owner_of(self, job_id: str) -> Owner:
+        """Whose the job is, where the address itself was the permission."""
+        name, _ = await self._seen(job_id, None)
+        return Owner(name)
+
+    async def _seen(self, job_id: str, owner: Owner | None) -> tuple[str, str]:
+        """The name of the job's owner, and its pictures as JSON."""
         if not is_id(job_id):
             raise _not_found()
         name, text = await self._client.hmget(keys.JOB_PREFIX + job_id, "owner", "images")
@@ -168,14 +178,7 @@ class JobQueue:
                 raise _expired()
         if name is None or (owner is not None and name != owner.name):
             raise _not_found()
-        return stored_images.validate_json(text or "[]")
-
-    async def owner_of(self, job_id: str) -> Owner:
-        """Whose the job is, where the address itself was the permission."""
-        [name] = await self._client.hmget(keys.JOB_PREFIX + job_id, "owner") if is_id(job_id) else [None]
-        if name is None:
-            raise _not_found()
-        return Owner(str(name))
+        return str(name), str(text or "[]")
 
     async def _run(self, script: Any, job_id: str, owner: Owner, *arguments: Any) -> Any:
         if not is_id(job_id):

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
+from httpx_sse import connect_sse
 
 from contract import scripts
 from service.access.key_file import KeyLimits
@@ -30,6 +31,9 @@ REQUESTS = [
     ("GET", "/images/{}/0"),
     ("HEAD", "/images/{}/0.webp?width=64"),
     ("GET", "/images/{}/7.png"),
+    ("GET", "/v1/predictions/{}"),
+    ("POST", "/v1/predictions/{}/cancel"),
+    ("GET", "/v1/predictions/{}/stream"),
 ]
 
 
@@ -217,15 +221,24 @@ def test_jobs_outlive_their_owners_key(alice: Service, file: Path, stranger: Ser
     wait_until(lambda: alice.http.get("/jobs").status_code == 200)
 
 
-def test_a_stream_ends_with_the_key_that_it_was_asked_for_with(alice: Service, file: Path, client: redis.Redis) -> None:
+def test_a_stream_ends_with_the_key_that_it_was_asked_for_with(
+    alice: Service, stranger: Service, file: Path, client: redis.Redis
+) -> None:
     former = file.read_bytes()
     job_id = alice.submit()["id"]
-    with events_of(alice.http, job_id) as events:
+    signed = alice.http.get(f"/v1/predictions/{job_id}").json()["urls"]["stream"]
+    with (
+        events_of(alice.http, job_id) as events,
+        connect_sse(alice.http, "GET", f"/v1/predictions/{job_id}/stream") as predicted,
+        connect_sse(stranger.http, "GET", signed) as without_a_key,
+    ):
         assert next(events).type == "queued"
         revoke(file, "alice")
         wait_until(lambda: alice.http.get("/jobs").status_code == 401)
         client.register_script(scripts.CANCEL)(args=[job_id, "alice"])
         assert list(events) == []
+        assert [event.event for event in predicted.iter_sse() if event.data] == []
+        assert [event.event for event in without_a_key.iter_sse() if event.data] == ["done"]
     file.write_bytes(former)
     wait_until(lambda: alice.http.get("/jobs").status_code == 200)
 

@@ -14,9 +14,9 @@ from tests.service.conftest import Service
 from tests.service.moves import claim, finish
 
 
-def preferring(*values: str) -> int | None:
+def preferring(*values: str, bare: int | None = None) -> int | None:
     headers = [(b"prefer", value.encode("latin-1")) for value in values]
-    return preferred_wait(Request({"type": "http", "headers": headers}))
+    return preferred_wait(Request({"type": "http", "headers": headers}), bare)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,13 @@ def test_a_wait_is_found_however_it_is_written(value: str, seconds: int) -> None
 )
 def test_what_is_no_wait_is_ignored(value: str) -> None:
     assert preferring(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("wait", 59), ("respond-async, Wait ; x=y", 59), ("wait=0", 0), ("wait=x", None), ("", None)]
+)
+def test_a_wait_without_a_number_is_what_the_route_says(value: str, seconds: int | None) -> None:
+    assert preferring(value, bare=59) == seconds
 
 
 def test_a_preference_may_come_in_a_header_of_its_own() -> None:

@@ -15,7 +15,7 @@ from contract.model import GuidanceKind, Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import MAX_SEED, MAX_SIDE, JobRequest
 from service.dialects.a1111.samplers import choose_scheduler, sampler_names
-from service.dialects.sizes import drawable_size
+from service.dialects.sizes import LEAST_SIDE, drawable_side, drawable_size
 from service.errors import ValidationFailed
 from service.jobs.completion import draw_seed
 from service.refusals import refusals_of
@@ -25,12 +25,9 @@ MAX_IMAGES = 32
 LABEL = ("dialect", "a1111")
 REQUEST_LABEL, PART_LABEL = "request", "part"
 """The same for all jobs of one request; and which of them a job is, as in `2/3`."""
-_GRID = 8
-"""Pixels: the web UI draws a size that is no multiple of it as the next smaller one that is."""
-_MIN_SIDE = 64
 
 _Count = Annotated[int, Field(ge=1)]
-_Side = Annotated[int, Field(ge=_MIN_SIDE, le=MAX_SIDE)]
+_Side = Annotated[int, Field(ge=LEAST_SIDE, le=MAX_SIDE)]
 
 
 class _Lenient(BaseModel):
@@ -126,8 +123,8 @@ def _fields(asked: Txt2Img, model: Model) -> dict[str, Any]:
         "style": _style(asked.styles or []),
         "prompt_weighting": model.prompt_weighting,
         "clip_skip": None if layers is None else max(0, layers - 1),  # there 1 leaves no layer out
-        "width": asked.width and _on_grid(asked.width),
-        "height": asked.height and _on_grid(asked.height),
+        "width": asked.width and drawable_side(asked.width),  # as the web UI rounds
+        "height": asked.height and drawable_side(asked.height),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -150,10 +147,6 @@ def _within_limits(fields: dict[str, Any], model: Model) -> dict[str, Any]:
     if model.guidance is GuidanceKind.NONE:
         changed["guidance_scale"] = min(known["guidance_scale"], 1.0)
     return changed
-
-
-def _on_grid(pixels: int) -> int:
-    return pixels // _GRID * _GRID
 
 
 def _counts(images: int, most: int) -> list[int]:

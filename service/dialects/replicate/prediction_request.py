@@ -4,9 +4,9 @@ Knows the names of Replicate's models' inputs; what values they may have is judg
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from contract.errors import Refusal
 from contract.model import Model
@@ -50,7 +50,7 @@ class PredictionRequest(BaseModel):
     version: str | None = None
     input: Fields = {}
     webhook: str | None = None
-    webhook_events_filter: Annotated[list[Literal["start", "output", "logs", "completed"]] | None, Field()] = None
+    webhook_events_filter: list[Literal["start", "output", "logs", "completed"]] | None = None
 
 
 def find_model(catalog: ModelCatalog, name: str) -> str | None:

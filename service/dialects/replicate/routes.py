@@ -15,6 +15,7 @@ from contract.errors import Refusal
 from contract.model import Model
 from service.access.owners import Owner
 from service.dependencies import Parts, WithInForce, WithOwner, WithParts, WithStreamListener
+from service.dialects.model_id import MODEL_ID
 from service.dialects.refused_fields import refused_as
 from service.dialects.replicate.prediction import Prediction
 from service.dialects.replicate.prediction_request import PredictionRequest, find_model, job_request, their_pointer
@@ -83,11 +84,11 @@ async def create_model_prediction(
     return await _create(request, parts, asked, owner, _model(parts, namespace, name))
 
 
-@router.get("/v1/models/{namespace}/{name}/versions/{version}")
-async def get_version(namespace: str, name: str, version: str, owner: WithOwner, parts: WithParts) -> Response:  # noqa: ARG001
+@router.get("/v1/models/{namespace}/{name}/versions/" + MODEL_ID)
+async def get_version(namespace: str, name: str, model_id: str, owner: WithOwner, parts: WithParts) -> Response:  # noqa: ARG001
     """Asked for by clients that are given `owner/name:version`."""
     model = _model(parts, namespace, name)
-    if version != model.id:
+    if model_id != model.id:
         raise NotFound(f"There is no such version; there is {model.id}.")
     return answer(Version(id=model.id))
 

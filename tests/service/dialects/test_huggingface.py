@@ -36,6 +36,7 @@ def test_the_answer_is_the_picture(service: Service) -> None:
     asked = {"width": 64, "height": 128, "num_inference_steps": 3, "guidance_scale": 2, "seed": 7, "scheduler": "DDIM"}
     answer = post(service, "a fox", negative_prompt="blurry", num_images_per_prompt=3, style=None, strange=1, **asked)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.headers["cache-control"] == "no-store"
     assert Image.open(io.BytesIO(answer.content)).size == (64, 128)
     told = newest(service)["parameters"]
     assert (
@@ -46,7 +47,7 @@ def test_the_answer_is_the_picture(service: Service) -> None:
 @pytest.mark.usefixtures("stub_worker")
 def test_the_picture_is_in_the_format_that_was_asked_for(service: Service) -> None:
     for accept, parameters, content_type in [
-        ("image/webp", {}, "image/webp"),
+        ("image/webp", {"output_format": None, "clip_skip": None}, "image/webp"),
         ("image/webp;q=0.5, image/jpeg", {}, "image/jpeg"),
         ("application/json", {}, "image/png"),
         ("image/png", {"output_format": "webp"}, "image/webp"),
@@ -83,6 +84,7 @@ def test_every_error_has_their_form(service: Service) -> None:
         (service.http.post(PATH, content="{"), 415, "unsupported_media_type"),
         (service.http.post(PATH, content="{", headers={"Content-Type": "application/json"}), 400, "invalid_json"),
         (post(service, "a", "/huggingface/models/nobody/nothing"), 404, "not_found"),
+        (post(service, "a", "/huggingface/models/"), 404, "not_found"),
         (service.http.get(PATH), 405, "method_not_allowed"),
         (service.http.post("/huggingface/nothing"), 404, "not_found"),
         (service.http.post(PATH, json={"inputs": "a" * 70_000}), 413, "body_too_large"),

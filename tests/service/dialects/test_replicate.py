@@ -12,12 +12,14 @@ from httpx_sse import ServerSentEvent, connect_sse
 from PIL import Image
 
 from contract import keys
+from contract.errors import Refusal
 from contract.job import stored_images
 from contract.model import Model
 from contract.model_catalog import read_model_catalog
+from service.dialects.refused_fields import refused_as
 from service.dialects.replicate.prediction import model_name, progress_line
-from service.dialects.replicate.prediction_request import PredictionRequest, find_model, job_request
-from service.errors import ValidationFailed
+from service.dialects.replicate.prediction_request import PredictionRequest, find_model, job_request, their_pointer
+from service.errors import PromptRefused, ValidationFailed
 from tests.conftest import ROOT
 from tests.service.conftest import Service
 from tests.service.moves import Moves
@@ -60,12 +62,14 @@ def parameters_of(given: dict[str, Any], model: Model = POCKET) -> dict[str, Any
     ("given", "taken"),
     [
         ({"num_outputs": 4, "seed": None, "image": "data:", "output_quality": 80}, {"num_images_per_prompt": 4}),
+        (dict.fromkeys(("num_outputs", "output_format", "size", "aspect_ratio", "webhook")), {}),
         ({"num_outputs": 4, "num_images_per_prompt": 2}, {"num_images_per_prompt": 2}),
         ({"scheduler": "K_EULER_ANCESTRAL"}, {"scheduler": "Euler a"}),
         ({"scheduler": "DDIM", "output_format": "jpg"}, {"scheduler": "DDIM", "output_format": "jpeg"}),
         ({"size": "64x128", "aspect_ratio": "1:1"}, {"width": 64, "height": 128}),
         ({"aspect_ratio": "16:9"}, {"width": 168, "height": 96}),
         ({"aspect_ratio": "1:1"}, {"width": 128, "height": 128}),
+        ({"aspect_ratio": "100:1"}, {"width": 256, "height": 64}),
         ({"aspect_ratio": "custom", "width": 64}, {"width": 64}),
         ({"webhook": "https://elsewhere.example", "exclusive": True, "labels": {}, "model": "x"}, {}),
     ],
@@ -93,12 +97,19 @@ def test_an_aspect_ratio_keeps_to_the_size_that_a_model_draws_by_itself(ratio: s
         ({"aspect_ratio": 5}, "/input/aspect_ratio"),
         ({"scheduler": 5}, "/input/scheduler"),
         ({"prompt": ""}, "/input/prompt"),
+        ({"prompt": None}, "/input/prompt"),
     ],
 )
 def test_a_refusal_names_the_input(given: dict[str, Any], pointer: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         parameters_of(given)
     assert [refusal.pointer for refusal in refused.value.refusals] == [pointer]
+
+
+def test_a_refused_prompt_is_told_as_one() -> None:
+    with pytest.raises(PromptRefused) as refused, refused_as(their_pointer):
+        raise PromptRefused([Refusal("/prompt", "must not ask for that")])
+    assert refused.value.refusals == [Refusal("/input/prompt", "must not ask for that")]
 
 
 def test_a_model_is_found_by_all_of_its_names() -> None:
@@ -151,6 +162,7 @@ def test_a_job_that_failed_says_why(service: Service) -> None:
     assert prediction["error"].startswith("generation_failed: ")
     *_, error, done = streamed(prediction["urls"]["stream"])
     assert (error.event, error.data, done.event) == ("error", prediction["error"], "done")
+    assert error.id == f"{done.id}:0"  # their clients drop what has none
 
 
 def test_every_job_of_the_owner_is_a_prediction(service: Service, client: redis.Redis, moves: Moves) -> None:
@@ -196,9 +208,45 @@ def test_a_stream_tells_what_their_clients_know(service: Service, client: redis.
     assert service.http.get(stream, headers={"Last-Event-ID": "x"}).status_code == 422
 
 
+def test_pictures_that_are_not_there_or_too_large_are_told_by_their_addresses(
+    service: Service, client: redis.Redis
+) -> None:
+    lost, large = keep(service, client), keep(service, client)
+    whole = prediction_of(service, lost.job_id)
+    assert whole["output"][0].startswith("data:image/png;")
+    lost.file.unlink()
+    for size, start in [(16 * 1024**2, "data:"), (16 * 1024**2 + 1, service.url)]:
+        stored = stored_images.validate_json(client.hget(keys.JOB_PREFIX + large.job_id, "images"))
+        told = stored_images.dump_json([stored[0].model_copy(update={"size_bytes": size})])
+        client.hset(keys.JOB_PREFIX + large.job_id, "images", told)
+        assert prediction_of(service, large.job_id)["output"][0].startswith(start)
+    unreadable = keep(service, client)
+    unreadable.file.unlink()
+    unreadable.file.symlink_to(unreadable.file)  # a link that leads to itself
+    for picture in (lost, unreadable, large):
+        prediction = prediction_of(service, picture.job_id)
+        assert prediction["output"][0].startswith(f"{service.url}{picture.url}?expires=")
+        assert streamed(prediction["urls"]["stream"])[0].data == prediction["output"][0]
+    assert prediction_of(service, lost.job_id) | {"output": None} == whole | {"output": None}
+    unreadable.file.unlink()
+
+
+def test_the_signed_stream_of_a_prediction_that_is_no_longer_kept_says_so(
+    service: Service, client: redis.Redis
+) -> None:
+    job_id = keep(service, client).job_id
+    stream = prediction_of(service, job_id)["urls"]["stream"]
+    client.delete(keys.JOB_PREFIX + job_id)
+    assert service.http.get(stream).json()["code"] == "job_not_found"
+    client.set(keys.TOMBSTONE_PREFIX + job_id, "anonymous")
+    assert service.http.get(stream).json()["code"] == "job_expired"
+
+
 def test_a_version_is_named_as_its_model(service: Service) -> None:
     version = service.http.get("/v1/models/darkroom/pocket/versions/pocket").json()
     assert version["id"] == "pocket"
+    slashes = service.http.get("/v1/models/acme/hippo/versions/acme/hippo").json()
+    assert slashes["detail"] == "There is no such model; there are pocket."
     for body in ({"version": "pocket"}, {"version": "darkroom/pocket:1"}, {}):
         answer = service.http.post("/v1/predictions", json=body | {"input": {"prompt": "a"}})
         assert (answer.status_code, answer.json()["version"]) == (201, "pocket")
@@ -230,15 +278,3 @@ def test_errors_are_problems_in_their_clients_words(service: Service) -> None:
         assert pointers is None or [each["pointer"] for each in problem["errors"]] == pointers, problem
         assert "secret" not in answer.text
     assert service.http.get("/jobs").json()["jobs"] == []
-
-
-def test_what_is_too_large_for_an_answer_is_at_an_address(service: Service, client: redis.Redis) -> None:
-    kept = keep(service, client)
-    (inline,) = prediction_of(service, kept.job_id)["output"]
-    assert base64.b64decode(inline.removeprefix("data:image/png;base64,")) == kept.content
-    key = keys.JOB_PREFIX + kept.job_id
-    (stored,) = stored_images.validate_json(str(client.hget(key, "images")))
-    large = stored.model_copy(update={"size_bytes": 16 * 1024 * 1024 + 1})
-    client.hset(key, "images", stored_images.dump_json([large]).decode())
-    (url,) = prediction_of(service, kept.job_id)["output"]
-    assert url.startswith(f"{service.url}/images/{kept.job_id}/0.png?")

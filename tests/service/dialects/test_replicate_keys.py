@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,11 @@ import httpx
 import pytest
 import redis
 
-from contract.job import Job
 from service.access.key_file import KeyLimits
 from service.keys import add
 from tests.service.conftest import Service, start_service, stop_service
-from tests.service.moves import Moves, claim
-from tests.service.pictures import drawing, finish_with_picture
+from tests.service.moves import Moves
+from tests.service.pictures import keep
 from tests.webhook_receiver import Received, Receiver
 
 PUBLIC_URL = "https://pictures.example"
@@ -122,15 +121,20 @@ def test_a_stream_s_own_address_needs_no_key(asked: Asked, client: redis.Redis) 
     assert asked.stranger.get(stream.replace("/stream", "")).status_code == 401
 
 
-def test_addresses_are_the_ones_that_the_settings_name(asked: Asked) -> None:
-    prediction = create(asked)
-    assert prediction["urls"]["get"] == f"{PUBLIC_URL}/v1/predictions/{prediction['id']}"
+def test_addresses_are_the_ones_that_the_settings_name(
+    asked: Asked, process: tuple[Service, list[str]], client: redis.Redis
+) -> None:
+    picture = keep(replace(process[0], http=asked.alice), client)
+    prediction = asked.alice.get(f"/v1/predictions/{picture.job_id}").json()
+    assert prediction["urls"]["get"] == f"{PUBLIC_URL}/v1/predictions/{picture.job_id}"
+    (url,) = prediction["output"]  # over https their clients fetch it
+    assert asked.stranger.get(url.removeprefix(PUBLIC_URL)).content == picture.content
 
 
 def test_a_webhook_is_told_of_predictions(asked: Asked, client: redis.Redis) -> None:
     events = ["start", "output", "completed"]
     prediction = create(asked, webhook=asked.receiver.on("/all"), webhook_events_filter=events)
-    create(asked, webhook=asked.receiver.on("/ends"))
+    other = create(asked, webhook=asked.receiver.on("/ends"))
     moves = Moves(client)
     for _ in range(2):
         moves.finish(moves.claim(), "failed", "error_code", "out_of_memory", "error_detail", "Too large.")
@@ -148,19 +152,8 @@ def test_a_webhook_is_told_of_predictions(asked: Asked, client: redis.Redis) -> 
         "out_of_memory: Too large.",
     )
     # Natively it is a webhook like any other, and says no more.
-    webhook = asked.alice.get(f"/jobs/{prediction['id']}").json()["webhook"]
-    assert webhook.keys() == {"url", "events", "deliveries"}
-    assert webhook["events"] == ["job.running", "job.succeeded", "job.failed", "job.canceled"]
-    ends = asked.alice.get(f"/jobs/{json.loads(ended.body)['id']}").json()["webhook"]["events"]
-    assert ends == ["job.succeeded", "job.failed", "job.canceled"]
-
-
-def test_over_https_pictures_are_at_addresses_that_need_no_key(
-    asked: Asked, process: tuple[Service, list[str]], client: redis.Redis
-) -> None:
-    job = Job.model_validate(asked.alice.get(f"/jobs/{create(asked)['id']}").json())
-    claim(client)
-    kept = finish_with_picture(process[0], client, job, "png", drawing())
-    (url,) = asked.alice.get(f"/v1/predictions/{job.id}").json()["output"]
-    assert url.startswith(f"{PUBLIC_URL}/images/{job.id}/0.png?")
-    assert asked.stranger.get(url.removeprefix(PUBLIC_URL)).content == kept.content
+    ends = ["job.succeeded", "job.failed", "job.canceled"]
+    for job, told_of in [(prediction, ["job.running", *ends]), (other, ends)]:
+        webhook = asked.alice.get(f"/jobs/{job['id']}").json()["webhook"]
+        assert webhook.keys() == {"url", "events", "deliveries"}
+        assert webhook["events"] == told_of
