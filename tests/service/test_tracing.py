@@ -127,7 +127,11 @@ def test_all_jobs_of_a_grid_are_in_the_trace_of_its_request(traced: Traced, coll
         traced.end_of(cell["job_id"])
         request, *others = spans_of(collector, cell["job_id"])
         assert (request.name, request.parent) == ("POST /grids", "")
-    assert [(span.name, span.parent == request.id) for span in others] == [("job", True), ("store", False)] * 2
+    # A job may be stored while the next is drawn: which span is the earlier one says nothing.
+    jobs = {span.id for span in others if span.name == "job" and span.parent == request.id}
+    assert len(jobs) == 2
+    assert {span.parent for span in others if span.name == "store"} == jobs
+    assert len(others) == 4
 
 
 def test_a_client_that_is_not_sampled_is_not_traced(traced: Traced, collector: Collector) -> None:
