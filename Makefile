@@ -74,7 +74,7 @@ $(CLIENTS)/%/installed: tests/clients/python/%.txt
 	@touch $@
 
 tests/clients/node/node_modules/.package-lock.json: tests/clients/node/package.json tests/clients/node/package-lock.json
-	npm ci --silent --prefix tests/clients/node
+	npm ci --loglevel=error --prefix tests/clients/node
 	@touch $@
 
 $(VENV)/installed: pyproject.toml constraints.txt
