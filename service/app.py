@@ -125,6 +125,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         app.add_middleware(TracedPosts)
     if settings.metrics:
         app.add_middleware(RequestMetrics, metrics=process_metrics)
+    app.add_middleware(DoubledSlashes)  # the outermost: all others look at the path
     return app
 
 
@@ -144,7 +145,6 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         webhooks=told_events,
     )
     app.add_middleware(EveryMethod)
-    app.add_middleware(DoubledSlashes)
     app.add_middleware(
         BoundedBody, larger={"/inspect": inspect.MAX_IMAGE_BYTES, a1111.PNG_INFO: a1111.MAX_PNG_INFO_BYTES}
     )

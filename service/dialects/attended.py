@@ -6,10 +6,9 @@ will never ask for the pictures, so the job is canceled.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 
-import structlog
 from redis.exceptions import RedisError
 from starlette.requests import ClientDisconnect, Request
 
@@ -19,8 +18,6 @@ from service.access.owners import Owner
 from service.dependencies import Parts
 from service.errors import ImageNotFound, QueueUnavailable, ServiceError
 from service.jobs.completion import draw_seed
-
-log = structlog.get_logger("darkroom.service")
 
 _WAIT_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 1.0
@@ -55,13 +52,10 @@ async def attended(parts: Parts, asked: JobRequest, owner: Owner) -> AsyncIterat
     """
     completed = parts.completion.complete(asked, draw_seed(asked.num_images_per_prompt))
     job = (await parts.submission.submit(asked, completed, owner, None)).what
-    try:
+    with ExitStack() as otherwise:
+        otherwise.callback(_abandon, parts, job.id, owner)
         yield job
-    except BaseException:  # among them the end of a stream whose client has gone, in which nothing can be awaited
-        task = asyncio.create_task(_cancel(parts, job.id, owner))
-        _abandoned.add(task)
-        task.add_done_callback(_abandoned.discard)
-        raise
+        otherwise.pop_all()
 
 
 async def end_of(request: Request, parts: Parts, job: Job, owner: Owner) -> Job:
@@ -107,6 +101,13 @@ async def _wait(parts: Parts, job_id: str, owner: Owner) -> Job:
 async def _hung_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def _abandon(parts: Parts, job_id: str, owner: Owner) -> None:
+    # Beside whatever ends: in a stream whose client has gone nothing can be awaited.
+    task = asyncio.create_task(_cancel(parts, job_id, owner))
+    _abandoned.add(task)
+    task.add_done_callback(_abandoned.discard)
 
 
 async def _cancel(parts: Parts, job_id: str, owner: Owner) -> None:

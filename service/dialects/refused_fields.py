@@ -5,15 +5,25 @@ Knows refusals; the names are the dialects'.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pydantic import ValidationError
 
 from contract.errors import ParametersRefused, Refusal
+from contract.parameters import JobRequest
 from service.errors import ValidationFailed
 from service.refusals import refusals_of
 
 Rename = Callable[[str], str]
 """The JSON pointer in the client's body, from the one in a JobRequest."""
+
+
+def job_request(fields: dict[str, Any]) -> JobRequest:
+    """Of native fields. Raises ValidationFailed with pointers to them: for dialects whose errors rename them."""
+    try:
+        return JobRequest.model_validate(fields)
+    except ValidationError as error:
+        raise ValidationFailed(refusals_of(error)) from None
 
 
 @contextmanager

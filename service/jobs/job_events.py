@@ -102,6 +102,7 @@ class JobEvents:
         self._feeds: defaultdict[str, set[Feed]] = defaultdict(set)
         self._new_preview = asyncio.Event()
         self.stopping = False
+        """Whether the process is about to end; every feed is closed then."""
 
     @contextmanager
     def listen(self, job_id: str, *, previews: bool = False, ends_only: bool = False) -> Iterator[Feed]:

@@ -8,17 +8,16 @@ import re
 import secrets
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from contract.errors import ParametersRefused, Refusal
 from contract.model import GuidanceKind, Model
 from contract.model_catalog import ModelCatalog
-from contract.parameters import MAX_SEED, MAX_SIDE, JobRequest
+from contract.parameters import MAX_SEED, MAX_SIDE, JobRequest, highest_seed
 from service.dialects.a1111.samplers import choose_scheduler, sampler_names
+from service.dialects.refused_fields import job_request
 from service.dialects.sizes import LEAST_SIDE, drawable_side, drawable_size
-from service.errors import ValidationFailed
 from service.jobs.completion import draw_seed
-from service.refusals import refusals_of
 
 MAX_IMAGES = 32
 """Of one request: they are in one answer, and in memory while it is made."""
@@ -91,20 +90,13 @@ def job_requests(asked: Txt2Img, catalog: ModelCatalog, chosen: Model) -> list[J
     seeds = _first_seeds(asked, counts)
     request_id = secrets.token_hex(8)
     return [
-        _job_request(
+        job_request(
             fields
             | {"num_images_per_prompt": count, "seed": seed}
             | {"labels": dict([LABEL]) | {REQUEST_LABEL: request_id, PART_LABEL: f"{part}/{len(counts)}"}}
         )
         for part, (count, seed) in enumerate(zip(counts, seeds, strict=True), 1)
     ]
-
-
-def _job_request(fields: dict[str, Any]) -> JobRequest:
-    try:
-        return JobRequest.model_validate(fields)
-    except ValidationError as error:
-        raise ValidationFailed(refusals_of(error)) from None
 
 
 def _fields(asked: Txt2Img, model: Model) -> dict[str, Any]:
@@ -161,7 +153,7 @@ def _first_seeds(asked: Txt2Img, counts: list[int]) -> list[int]:
     """Of each job. A negative seed is drawn at random, as one that is left out."""
     images = sum(counts)
     first = draw_seed(images) if asked.seed is None or asked.seed < 0 else asked.seed
-    highest = MAX_SEED - images + 1
+    highest = highest_seed(images)
     if first > highest:
         detail = f"must be at most {highest}, so that the last image's seed is at most {MAX_SEED}"
         raise ParametersRefused([Refusal("/seed", detail)])

@@ -27,6 +27,7 @@ from service.dialects.openai.answers import completed, partial_image
 from service.dialects.openai.errors import error_object
 from service.errors import QueueUnavailable, ServiceError, StoreUnavailable
 from service.jobs.job_events import RECHECK_SECONDS
+from service.routes.events import STREAM_HEADERS
 
 _NO_PROVENANCE = Provenance(system=None, parameters=None)
 """Previews say nothing of themselves, here as in the native events."""
@@ -39,8 +40,7 @@ async def image_stream(parts: Parts, asked: JobRequest, owner: Owner, partial_im
     """
     events = _events(parts, asked, owner, partial_images)
     first = await anext(events)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(_with_errors(first, events), headers=headers)
+    return EventSourceResponse(_with_errors(first, events), headers=STREAM_HEADERS)
 
 
 async def _with_errors(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

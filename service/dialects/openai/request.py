@@ -7,16 +7,15 @@ not looked at.
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contract.errors import ParametersRefused
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.parameters import JobRequest
 from service.dialects.openai.errors import ModelNotFound
+from service.dialects.refused_fields import job_request
 from service.dialects.sizes import drawable_size
-from service.errors import ValidationFailed
-from service.refusals import refusals_of
 
 _THEIR_MODELS = re.compile(r"(?:gpt-image|chatgpt-image|dall-e)-")
 """How the ids of OpenAI's image models begin, which many clients send without asking."""
@@ -60,21 +59,18 @@ def native_request(asked: ImagesRequest, catalog: ModelCatalog) -> JobRequest:
     width, height = _sides(asked.size)
     if width and height and asked.model != model.id:
         width, height = drawable_size(width, height, model)
-    try:
-        return JobRequest.model_validate(
-            {
-                **asked.model_dump(include=_SAME),
-                "model": model.id,
-                "width": width,
-                "height": height,
-                "num_images_per_prompt": 1 if asked.n is None else asked.n,
-                "output_format": asked.output_format or "png",
-                "style": None if asked.style in _THEIR_STYLES else asked.style,
-                "labels": {"dialect": "openai"},
-            }
-        )
-    except ValidationError as error:
-        raise ValidationFailed(refusals_of(error)) from None
+    return job_request(
+        {
+            **asked.model_dump(include=_SAME),
+            "model": model.id,
+            "width": width,
+            "height": height,
+            "num_images_per_prompt": 1 if asked.n is None else asked.n,
+            "output_format": asked.output_format or "png",
+            "style": None if asked.style in _THEIR_STYLES else asked.style,
+            "labels": {"dialect": "openai"},
+        }
+    )
 
 
 def choose_model(model_id: str | None, catalog: ModelCatalog) -> Model:

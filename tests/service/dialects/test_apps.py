@@ -192,3 +192,11 @@ def test_librechat_with_its_openai_image_tools(service: Service) -> None:
 )
 def test_a_base_url_that_ends_with_a_slash_is_taken(service: Service, path: str, status: int) -> None:
     assert service.http.get(httpx.URL(service.url, raw_path=path.encode())).status_code == status
+
+
+def test_such_a_path_is_as_any_other_to_what_looks_before_the_routes_do(service: Service) -> None:
+    large = service.http.post(httpx.URL(service.url, raw_path=b"//sdapi/v1/png-info"), json={"image": "A" * 100_000})
+    assert (large.status_code, large.json()["detail"]) == (422, "The body is no PNG, JPEG or WebP.")
+    asked = httpx.URL(service.url, raw_path=b"/v1//images/generations")
+    assert service.http.post(asked, content=b" " * 100_000).json()["error"]["code"] == "body_too_large"
+    assert service.http.post(asked, headers={"Host": "evil.example"}).json()["error"]["code"] == "host_not_allowed"
