@@ -42,6 +42,10 @@ class Moves:
         held = (str(each) for each in self._client.hkeys(keys.HOLDERS))
         return next((each for each in held if each.startswith(job_id)), f"{job_id}:none")
 
+    def image_key(self, job_id: str, output_format: str = "png") -> str:
+        """Of its first image: under any other execution's name, the service's sweep would take it for an orphan."""
+        return f"{self.execution(job_id).replace(':', '/')}-0.{output_format}"
+
     def progress(self, job_id: str, step: int, total: int, client: redis.Redis | None = None) -> None:
         self._beat(args=["w", "{}", self.execution(job_id), step, total], client=client)
 

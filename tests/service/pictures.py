@@ -14,7 +14,7 @@ from contract.image_store import local_image_store
 from contract.job import Job, StoredImage, stored_images
 from contract.parameters import OutputFormat
 from tests.service.conftest import Service
-from tests.service.moves import claim, finish
+from tests.service.moves import Moves, claim
 
 SIZE = (320, 200)
 
@@ -70,8 +70,9 @@ def finish_with_picture(
 ) -> Picture:
     """Of a running job."""
     content = encoded(job, image, output_format)
+    moves = Moves(client)
     stored = StoredImage(
-        key=f"{job.id}/e-0.{output_format}",
+        key=moves.image_key(job.id, output_format),
         index=0,
         seed=job.parameters.seed,
         width=image.width,
@@ -82,7 +83,7 @@ def finish_with_picture(
     )
     folder = service.data_dir / "images"
     local_image_store(folder).put(stored.key, content)
-    finish(client, job.id, "finished", "images", stored_images.dump_json([stored]).decode())
+    moves.finish(job.id, "finished", "images", stored_images.dump_json([stored]).decode())
     return Picture(job.id, content, stored.sha256, folder / stored.key, f"/images/{job.id}/0.{output_format}")
 
 

@@ -34,7 +34,7 @@ def succeed(service: Service, moves: Moves) -> str:
     """A job with a picture."""
     job_id: str = service.submit()["id"]
     assert moves.claim() == job_id
-    key = f"{job_id}/e-0.png"
+    key = moves.image_key(job_id)
     local_image_store(service.data_dir / "images").put(key, b"a picture")
     image = {"key": key, "index": 0, "seed": 1, "width": 64, "height": 64, "content_type": "image/png", "size_bytes": 9}
     moves.finish(job_id, "finished", "images", json.dumps([image | {"sha256": "0" * 64}]))

@@ -146,9 +146,9 @@ def test_any_other_name_is_a_404(service: Service, name: str) -> None:
 def test_a_picture_that_cannot_be_read_spoils_no_other(service: Service, client: redis.Redis, moves: Moves) -> None:
     grid = made(service, BODY)
     ids = [draw_next(service, client, moves) for _ in range(4)]
-    images = service.data_dir / "images"
-    (images / ids[0] / "e-0.png").unlink()
-    (images / ids[1] / "e-0.png").write_bytes(b"no picture")
+    first, second = (next((service.data_dir / "images" / each).iterdir()) for each in ids[:2])
+    first.unlink()
+    second.write_bytes(b"no picture")
     answer = sheet_of(service, grid)
     assert answer.status_code == 200
     assert len(corners(opened(answer.content), drawing(SIZE))) == 2

@@ -18,7 +18,7 @@ from contract.job import StoredImage, stored_images
 from service.housekeeping.store_room import StoreRoom
 from tests.conftest import wait_until
 from tests.service.conftest import Service, start_service, stop_service
-from tests.service.moves import claim, finish, submit_all
+from tests.service.moves import Moves, submit_all
 from tests.submissions import submission
 
 KILOBYTE = b"\0" * 1000
@@ -57,9 +57,10 @@ def generate(service: Service) -> httpx.Response:
 def store(service: Service, client: redis.Redis) -> str:
     """A job that ended with one picture of a kilobyte."""
     job_id: str = service.submit()["id"]
-    claim(client)
+    moves = Moves(client)
+    moves.claim()
     image = StoredImage(
-        key=f"{job_id}/e-0.png",
+        key=moves.image_key(job_id),
         index=0,
         seed=1,
         width=8,
@@ -70,7 +71,7 @@ def store(service: Service, client: redis.Redis) -> str:
     )
     local_image_store(service.data_dir / "images").put(image.key, KILOBYTE)
     images = stored_images.dump_json([image]).decode()
-    finish(client, job_id, "finished", "images", images, "stored_bytes", "1000")
+    moves.finish(job_id, "finished", "images", images, "stored_bytes", "1000")
     return job_id
 
 
