@@ -4,7 +4,8 @@ import re
 
 from tests.darkroom.commands.conftest import Command
 
-SHADES = re.compile(r"38;2;(\d+);(\d+);(\d+)")
+SHADES = re.compile(r"38;2;(\d+);(\d+);(\d+);48;2;")
+"""Of half cells; the bar that pulses while the job is in line has no background."""
 CELL_SIZE, HIDDEN_CURSOR = "\x1b[16t", "\x1b[?25l"
 """A question to the terminal; and where it begins to be drawn on."""
 
