@@ -47,12 +47,12 @@ def live_job_ids(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _offered(ctx: typer.Context, incomplete: str, ask: Callable[["Darkroom"], Iterable[str]]) -> list[str]:
     """On a thread that is left behind after the second: a name that does not resolve has no timeout of its own."""
+    from darkroom.client import Darkroom  # here, so that a slow machine's import takes nothing from the second
+    from darkroom.client.errors import DarkroomError
+
     names: list[str] = []
 
     def answer() -> None:
-        from darkroom.client import Darkroom
-        from darkroom.client.errors import DarkroomError
-
         with (
             suppress(DarkroomError, ValueError),
             Darkroom(url_of(ctx), timeout_seconds=ANSWER_SECONDS, max_retries=0) as service,

@@ -19,10 +19,13 @@ complete -p darkroom
 while read -r line; do
     eval "COMP_WORDS=($line)"
     COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=()
-    _darkroom_completion darkroom
+    for pressed in 1 2 3 4 5; do
+        [ ${#COMPREPLY[@]} -gt 0 ] || _darkroom_completion darkroom
+    done
     printf '<%s>' "${COMPREPLY[@]}"; echo
 done
 """
+"""Tab is pressed again where the service took more than its second."""
 
 
 def test_bash_offers_what_the_service_has(command: Command, service: Service) -> None:
@@ -52,8 +55,9 @@ def test_bash_offers_what_the_service_has(command: Command, service: Service) ->
 
 
 def test_other_names_are_the_services_too(
-    command: Command, service: Service, capfd: pytest.CaptureFixture[str]
+    command: Command, service: Service, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(completion, "ANSWER_SECONDS", 10.0)
     live = service.submit(prompt="steps 100")["id"]
     with typer.Context(typer.main.get_command(app)) as ctx:
         ctx.params["url"] = command.url
