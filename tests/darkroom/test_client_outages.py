@@ -163,6 +163,11 @@ def test_waits_and_streams_outlive_a_service_that_is_killed(valkey_socket: Path,
             ThreadPoolExecutor() as pool,
         ):
             moves, job_id = Moves(redis_client), client.submit("a fox").id
+
+            def progress_is_told() -> bool:
+                moves.progress(job_id, 1, 2)  # again and again: the lease is to outlive a slow start
+                return all(len(events) == 3 for events in told.values())
+
             waiting = [pool.submit(client.wait, job_id), pool.submit(lambda: asyncio.run(wait_too(job_id)))]
             listening = [pool.submit(listen, job_id), pool.submit(lambda: asyncio.run(listen_too(job_id)))]
             moves.claim()
@@ -171,7 +176,7 @@ def test_waits_and_streams_outlive_a_service_that_is_killed(valkey_socket: Path,
             moves.progress(job_id, 1, 2)
             own = variables(redis_url=redis_url, data_dir=str(tmp_path), port=str(urlsplit(service.url).port))
             again = start_module("service", own)
-            wait_until(lambda: all(len(events) == 3 for events in told.values()), 30)
+            wait_until(progress_is_told, 30)
             moves.finish(job_id)
             assert [each.result(30).status for each in waiting] == ["succeeded"] * 2
             for each in listening:
