@@ -19,6 +19,8 @@ from worker.previews import preview_message
 log = structlog.get_logger("darkroom.worker")
 
 BUSY_SECONDS = 0.2
+FIRST_SECONDS = 0.05
+"""From a job's start to its first beat: a client that looks at once is to see the first steps too."""
 IDLE_SECONDS = 1.5
 HANG_SECONDS = 30
 """Past a deadline, where nothing has moved for so long, nothing ever will: the process ends, its jobs are retried."""
@@ -37,7 +39,8 @@ class Beat:
         self._holding = threading.Lock()
         self._beating = threading.Lock()
         self._moved_at = time.monotonic()
-        self._held = threading.Event()
+        self._woken = threading.Event()
+        self._hurried = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
         self._thread.start()
@@ -47,13 +50,18 @@ class Beat:
         with self._holding:
             self._executions = (*self._executions, execution)
             self._moved_at = time.monotonic()
-        self._held.set()
+        self._woken.set()
 
     def release(self, execution: Execution) -> None:
         """It has ended; by whatever thread."""
         with self._holding:
             self._executions = tuple(other for other in self._executions if other is not execution)
             self._moved_at = time.monotonic()
+
+    def hurry(self) -> None:
+        """Beats at once: there is something to carry out that would be too late in 0.2 s."""
+        self._hurried.set()
+        self._woken.set()
 
     def show(self, state: WorkerState) -> None:
         """Shows a new state now. Raises RedisError."""
@@ -63,20 +71,22 @@ class Beat:
     def close(self) -> None:
         """The last beat is over when this returns."""
         self._closing.set()
-        self._held.set()
+        self.hurry()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
                 self._beat()
+                self._carry_previews()
             except RedisError as error:
                 log.warning("beat_missed", error=error)
             self._end_if_hung()
-            # A lease that has just begun need not be renewed: jobs that take no time would else cost a beat each.
-            if self._executions or self._held.wait(IDLE_SECONDS):
-                self._held.clear()
-                self._closing.wait(BUSY_SECONDS)
+            if self._woken.wait(BUSY_SECONDS if self._executions else IDLE_SECONDS):
+                self._woken.clear()
+                # A lease that has just begun need not be renewed: jobs that take no time would else cost a beat each.
+                self._hurried.wait(FIRST_SECONDS)
+                self._hurried.clear()
 
     def _beat(self) -> None:
         executions = self._executions
@@ -87,13 +97,15 @@ class Beat:
             execution.lost = execution.lost or answer == 0
             execution.canceled = execution.canceled or bool(answer & 2)
             execution.preview_wanted = bool(answer & 4)
-            self._carry_preview(execution)
 
-    def _carry_preview(self, execution: Execution) -> None:
-        """Publishes the one that waits, or drops it where nobody wants it any more."""
-        preview, execution.preview = execution.preview, None
-        if preview and execution.preview_wanted:
-            self._client.publish(keys.PREVIEWS, preview_message(execution.job_id, preview))
+    def _carry_previews(self) -> None:
+        """Publishes those that wait, in one round trip, or drops them where nobody wants them any more."""
+        with self._client.pipeline(transaction=False) as published:
+            for execution in self._executions:
+                for preview in execution.take_previews():
+                    if execution.preview_wanted:
+                        published.publish(keys.PREVIEWS, preview_message(execution.job_id, preview))
+            published.execute()  # which asks nothing where there are none
 
     def _end_if_hung(self) -> None:
         """A job may be past its deadline for as long as others move: they are decoded, or stored, before it."""

@@ -1,6 +1,7 @@
 """One claim of a job: what the denoising loop, the beat and the finisher share about it. Does no I/O."""
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,6 +10,10 @@ from worker.previews import Peek, Preview
 
 DEVICE_LOST_EXIT_CODE = 71
 """EX_OSERR of sysexits.h: nothing that this process could do brings the device back; a new process may have it."""
+_PREVIEW_SECONDS = 0.025
+"""Between two previews of a job, at least. Where steps are faster, previews are spread over them."""
+_MOST_PREVIEWS = 8
+"""As many as a beat's 0.2 s have. Where the beat is late, the later ones stay."""
 
 
 class Interrupted(Exception):
@@ -73,7 +78,7 @@ class Claim(NamedTuple):
 class Execution:
     """The beat thread sets `canceled`, `lost` and `preview_wanted`, the denoising loop `step`, `total` and `moved_at`.
 
-    A `preview` is set by the loop where there is none, and taken by the beat thread. Each is one assignment.
+    `previews` are added by the loop and taken by the beat thread. Each is one assignment, or one call of a deque.
     """
 
     job_id: str
@@ -95,10 +100,12 @@ class Execution:
     canceled: bool = False
     lost: bool = False
     preview_wanted: bool = False
-    preview: Preview | None = None
+    previews: deque[Preview] = field(init=False, default_factory=lambda: deque(maxlen=_MOST_PREVIEWS))
+    """That wait for the beat thread, in the order of their steps."""
     deadline: float = field(init=False)
     moved_at: float = field(init=False)
     """When its loop last gave a sign of life. Both on the monotonic clock."""
+    _previewed_at: float = field(init=False, default=float("-inf"))
 
     def __post_init__(self) -> None:
         self.moved_at = time.monotonic()
@@ -114,11 +121,16 @@ class Execution:
         self.step, self.total, self.moved_at = step, total, time.monotonic()
 
     def make_preview(self, peek: Peek) -> None:
-        """Does so where one is wanted and no earlier one still waits for the beat thread."""
-        if self.preview_wanted and self.preview is None:
+        """Does so where one is wanted and the one before was made long enough ago."""
+        if self.preview_wanted and self.moved_at - self._previewed_at >= _PREVIEW_SECONDS:
             pixels = peek()
             if pixels is not None:
-                self.preview = Preview(self.step, self.total, pixels)
+                self._previewed_at = self.moved_at
+                self.previews.append(Preview(self.step, self.total, pixels))
+
+    def take_previews(self) -> list[Preview]:
+        """Those that wait; by one thread only."""
+        return [self.previews.popleft() for _ in range(len(self.previews))]
 
     def check(self) -> None:
         """Raises what ends the run early: LeaseLost, JobCanceled or DeadlineExceeded."""

@@ -25,15 +25,17 @@ class RunningJob:
         execution: Execution,
         end: End,
         check_worker: Callable[[], None],
+        hurry: Callable[[], None],
         *,
         exclusive: bool,
     ) -> None:
-        """`check_worker` raises WorkerStopping."""
+        """`check_worker` raises WorkerStopping; `hurry` has what waits on the execution carried out at once."""
         self.parameters = parameters
         self.exclusive = exclusive
         self._execution = execution
         self._end = end
         self._check_worker = check_worker
+        self._hurry = hurry
 
     def step_done(self, step: int, total: int, peek: Peek) -> None:
         """Raises DeadlineExceeded, or what interrupts the job."""
@@ -41,6 +43,8 @@ class RunningJob:
         self._execution.check()
         self._check_worker()
         self._execution.make_preview(peek)
+        if step == total and self._execution.previews:  # the job may end before the next beat
+            self._hurry()
 
     def drawn(self, drawn: Drawn) -> None:
         self._end(drawn)

@@ -168,7 +168,8 @@ class WarmWorker(SimpleWorker):
                 continue
             observed.begins(parameters)
             end = partial(self._hand_over, execution, observed, parameters)
-            jobs.append(RunningJob(parameters, execution, end, self._check, exclusive=claim.exclusive == b"1"))
+            exclusive = claim.exclusive == b"1"
+            jobs.append(RunningJob(parameters, execution, end, self._check, self._beat.hurry, exclusive=exclusive))
             shared.append(observed)
         if jobs:
             with all_in_sight(executions[0].execution_id, shared):

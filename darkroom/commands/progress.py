@@ -23,6 +23,7 @@ class Shown:
         self._bar = Progress(*columns)
         self._task = self._bar.add_task("", total=None, note="")
         self._picture = picture
+        self._content: bytes | None = None
         self._preview: RenderableType | None = None
         self._live = Live(
             console=Console(stderr=True),
@@ -55,10 +56,13 @@ class Shown:
         self._bar.update(self._task, description="drawing", completed=grid.progress, total=1.0, note=note)
 
     def preview(self, content: bytes) -> None:
-        if self._picture is not None:
-            self._preview = self._picture.renderable(content)
+        """Shown at the next refresh, unless a later one comes before: more of them come than anybody sees."""
+        self._content = content
 
     def _renderable(self) -> RenderableType:
+        content, self._content = self._content, None
+        if self._picture is not None and content is not None:
+            self._preview = self._picture.renderable(content)
         return self._bar if self._preview is None else Group(self._preview, self._bar)
 
 

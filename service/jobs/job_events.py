@@ -23,6 +23,8 @@ RECHECK_SECONDS = 5.0
 """A waiting client looks again this often, in case the event was lost with the connection that carried it."""
 _ENDS = frozenset(status.value for status in JobStatus if status.ended)
 _MOST_PENDING = 100
+_MOST_PREVIEWS = 16
+"""Twice as many as come at once."""
 _PREVIEW_FLAG_SECONDS = 5
 _PREVIEW_RENEWAL_SECONDS = 1.5
 
@@ -48,7 +50,7 @@ class Feed:
         self.previews = previews
         self._ends_only = ends_only
         self._pending: deque[Event] = deque()
-        self._preview: str | None = None
+        self._previews: deque[str] = deque(maxlen=_MOST_PREVIEWS)
         self._news = asyncio.Event()
 
     async def wait(self, seconds: float) -> bool:
@@ -66,10 +68,11 @@ class Feed:
         self._pending.clear()
         return events
 
-    def take_preview(self) -> str | None:
-        """The latest preview, as JSON, once."""
-        preview, self._preview = self._preview, None
-        return preview
+    def take_previews(self) -> list[str]:
+        """The previews since the last time, as JSON; of many, the latest."""
+        previews = list(self._previews)
+        self._previews.clear()
+        return previews
 
     def tell(self, event: Event) -> None:
         if self._ends_only and not event.is_end:
@@ -82,7 +85,7 @@ class Feed:
 
     def show(self, preview: str) -> None:
         if self.previews:
-            self._preview = preview
+            self._previews.append(preview)
             self._news.set()
 
     def catch_up(self) -> None:

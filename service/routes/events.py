@@ -1,7 +1,7 @@
 """GET /jobs/{id}/events: what happens to a job, as Server-Sent Events, until its end."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Response
@@ -99,20 +99,25 @@ class EventStream:
                     for event in await self._new_events(feed):
                         told = await self._render(event)
                         self._last, self._over = event.number, event.is_end
-                        if told:
-                            yield told
+                        for part in self._with_previews(told, feed):
+                            yield part
                 except RedisError:
                     feed.behind, patience = True, _LOOK_AGAIN_SECONDS
                 except (JobNotFound, JobExpired):
                     return
                 if self._over:
                     return
-                shown = feed.take_preview()
-                if shown:
-                    yield format_sse_event(event="preview", data_str=shown)
+                for shown in _shown(feed):
+                    yield shown
                 if not await feed.wait(patience):
                     feed.behind = True
                     yield KEEPALIVE_COMMENT
+
+    def _with_previews(self, told: bytes, feed: Feed) -> Iterator[bytes]:
+        if self._over:  # what was seen before it is told before it
+            yield from _shown(feed)
+        if told:
+            yield told
 
     async def _new_events(self, feed: Feed) -> list[Event]:
         # An end that is told is news, whatever its number: a Redis that lost its last second uses numbers again.
@@ -135,3 +140,9 @@ class EventStream:
         if event.type == "running":
             return json.dumps({"status": "running", "attempts": int(event.data)})
         return json.dumps({"status": event.type})
+
+
+def _shown(feed: Feed) -> Iterator[bytes]:
+    """One after the other: a client that is slow to read holds a copy of one, and all share the rest."""
+    for preview in feed.take_previews():
+        yield format_sse_event(event="preview", data_str=preview)

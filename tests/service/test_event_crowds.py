@@ -39,13 +39,17 @@ def test_previews_come_to_whoever_asked_for_them_and_leave_the_events_alone(
         seen.append(next(seeing))
         moves.progress(job_id, 1, 2)
         seen.append(next(seeing))
+        for step in (2, 3, 4):
+            preview(client, job_id, {"step": step})
         moves.finish(job_id)
         seen += seeing
         told += others
-    assert [event.event for event in seen] == ["queued", "running", "preview", "progress", "succeeded"]
+    previews, end = ["preview"] * 3, "succeeded"
+    assert [event.event for event in seen] == ["queued", "running", "preview", "progress", *previews, end]
     assert json.loads(seen[2].data) == {"step": 1, "text": "späti 🦊"}
+    assert [json.loads(event.data)["step"] for event in seen[4:7]] == [2, 3, 4]
     # What a client would resume after is the event before the preview.
-    assert [event.id for event in seen] == ["1", "2", "2", "3", "4"]
+    assert [event.id for event in seen] == ["1", "2", "2", "3", "3", "3", "3", "4"]
     assert told == all_events(service.http, job_id)
 
 
@@ -141,3 +145,13 @@ def test_a_listener_that_falls_behind_keeps_no_more_than_the_latest() -> None:
     kept = feed.take()
     assert 0 < len(kept) <= 100
     assert kept[-1].number == 1000
+
+
+def test_a_listener_that_falls_behind_sees_the_later_previews_in_their_order() -> None:
+    feed = Feed(previews=True, ends_only=False)
+    for number in range(1, 101):
+        feed.show(str(number))
+    kept = feed.take_previews()
+    assert 8 <= len(kept) <= 20
+    assert kept == [str(number) for number in range(101 - len(kept), 101)]
+    assert feed.take_previews() == []

@@ -92,21 +92,30 @@ def seen() -> PreviewArray:
     return pixels
 
 
-def test_a_preview_is_made_only_where_one_is_wanted_and_none_waits() -> None:
-    held, made = execution(), []
+def seen_at(held: Execution, every_seconds: float, steps: int = 40) -> list[int]:
+    """The steps whose previews then wait."""
+    for step in range(1, steps + 1):
+        held.moves(step, steps)
+        held.moved_at = step * every_seconds
+        held.make_preview(seen)
+    return [preview.step for preview in held.take_previews()]
 
-    def peek() -> PreviewArray:
-        made.append(held.step)
-        return seen()
 
-    for held.step, held.preview_wanted in ((1, False), (2, True), (3, True)):
-        held.make_preview(peek)
-    assert made == [2]
-    assert held.preview is not None
-    assert held.preview.step == 2
-    held.preview = None
+def test_a_preview_is_made_only_where_one_is_wanted_and_there_is_something_to_see() -> None:
+    held = execution()
+    assert seen_at(held, 0.03) == []
+    held.preview_wanted = True
     held.make_preview(lambda: None)
-    assert held.preview is None
+    assert held.take_previews() == []
+    assert seen_at(held, 0.03, steps=5) == [1, 2, 3, 4, 5]
+    assert held.take_previews() == []
+
+
+def test_previews_of_fast_steps_are_spread_and_the_latest_wait() -> None:
+    held = execution()
+    held.preview_wanted = True
+    assert seen_at(held, 0.01, steps=20) == [1, 4, 7, 10, 13, 16, 19]
+    assert seen_at(held, 10) == list(range(33, 41))
 
 
 def test_an_execution_learns_that_a_preview_is_wanted_and_when_no_more(beat: Beat, line: Line) -> None:
@@ -124,10 +133,10 @@ def test_a_preview_is_published_as_a_small_jpeg(beat: Beat, line: Line, previews
     line.claim("e1")
     line.client.set("darkroom:preview:a", 1)
     held = execution()
+    held.previews.append(Preview(3, 20, seen()))
     with holding(beat, held):
-        held.preview = Preview(3, 20, seen())
         (message,) = previews(1)
-        wait_until(lambda: held.preview is None)
+    assert not held.previews
     job_id, _, text = message.partition(" ")
     shown = json.loads(text)
     image = Image.open(BytesIO(base64.b64decode(shown["image"].removeprefix("data:image/jpeg;base64,"))))
@@ -138,12 +147,45 @@ def test_a_preview_is_published_as_a_small_jpeg(beat: Beat, line: Line, previews
 def test_a_preview_that_nobody_wants_any_more_is_dropped(beat: Beat, line: Line, previews: Previews) -> None:
     line.claim("e1")
     held = execution()
+    held.previews.append(Preview(3, 20, seen()))
     with holding(beat, held):
-        held.preview = Preview(3, 20, seen())
-        wait_until(lambda: held.preview is None)
-    beat.show(STATE)
+        wait_until(lambda: not held.previews)
+    beat.close()
     line.client.publish("darkroom:previews", "nothing before this")
     assert previews(1) == ["nothing before this"]
+
+
+def test_the_first_beat_of_each_job_publishes_all_previews_that_wait_in_their_order(
+    beat: Beat, line: Line, previews: Previews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.beat.BUSY_SECONDS", 60)  # no other comes
+    line.submit("b")
+    first, second = execution(), Execution("b", "e2", "anonymous", "", 60, "too late")
+    for held in (first, second):
+        line.claim(held.execution_id)
+        line.client.set(f"darkroom:preview:{held.job_id}", 1)
+        held.previews.extend(Preview(step, 20, seen()) for step in (3, 4, 5))
+    with holding(beat, first):
+        told = previews(3)
+        with holding(beat, second):
+            told += previews(3)
+    shown = [(job_id, json.loads(text)["step"]) for job_id, _, text in (message.partition(" ") for message in told)]
+    assert shown == [(job_id, step) for job_id in "ab" for step in (3, 4, 5)]
+
+
+def test_a_beat_comes_at_once_where_it_is_hurried(
+    beat: Beat, line: Line, previews: Previews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.beat.BUSY_SECONDS", 60)
+    line.claim("e1")
+    line.client.set("darkroom:preview:a", 1)
+    held = execution()
+    with holding(beat, held):
+        wait_until(lambda: held.preview_wanted)
+        held.previews.append(Preview(20, 20, seen()))
+        beat.hurry()
+        (message,) = previews(1)
+    assert message.startswith('a {"step": 20,')
 
 
 def shown(line: Line) -> WorkerState:

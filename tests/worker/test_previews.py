@@ -28,12 +28,13 @@ def test_a_job_shows_previews_while_somebody_wants_them(start: Start, line: Line
     start()
     running(line, "a")
     line.client.set("darkroom:preview:a", 1)
-    messages = [message.partition(" ") for message in previews(3)]
+    messages = [message.partition(" ") for message in previews(8)]
     shown = [json.loads(text) for _, _, text in messages]
     assert {job_id for job_id, _, _ in messages} == {"a"}
     assert {each["total"] for each in shown} == {400}
     steps = [each["step"] for each in shown]
     assert steps == sorted(set(steps))
+    assert steps[-1] - steps[0] < 2 * len(steps)  # of nearly each step, of which a beat has four
     for each in shown:
         image = Image.open(BytesIO(base64.b64decode(each["image"].partition(",")[2])))
         assert image.size == (256, 256)

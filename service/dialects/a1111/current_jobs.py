@@ -51,8 +51,8 @@ async def preview_of(parts: Parts, job: Job) -> str | None:
         async with asyncio.timeout(_PREVIEW_SECONDS):
             with parts.events.listen(job.id, previews=True) as feed:
                 while not feed.closed and not any(event.is_end for event in feed.take()):
-                    if shown := feed.take_preview():
-                        return str(json.loads(shown)["image"]).partition(",")[2]
+                    if shown := feed.take_previews():
+                        return str(json.loads(shown[-1])["image"]).partition(",")[2]
                     await feed.wait(_PREVIEW_SECONDS)
     except TimeoutError:
         pass

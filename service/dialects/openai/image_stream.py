@@ -8,7 +8,7 @@ import base64
 import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
@@ -63,16 +63,20 @@ async def _events(parts: Parts, asked: JobRequest, owner: Owner, partial_images:
         yield KEEPALIVE_COMMENT
         with parts.events.listen(job.id, previews=partial_images > 0, ends_only=True) as feed:
             while True:
-                with suppress(RedisError):  # the job goes on without it
-                    job = await parts.queue.fetch(job.id, owner)
+                if feed.take() or feed.behind:  # else there are previews, and nothing else
+                    feed.behind = False
+                    try:
+                        job = await parts.queue.fetch(job.id, owner)
+                    except RedisError:  # the job goes on without it
+                        feed.behind = True
+                for jpeg in filter(None, map(partials.next, feed.take_previews())):
+                    yield await asyncio.to_thread(_preview_event, job, partials.sent - 1, jpeg)
                 if job.status.ended:
                     break
                 if feed.closed:
                     raise QueueUnavailable("The service is about to stop.")
-                jpeg = partials.next(feed.take_preview())
-                if jpeg is not None:
-                    yield await asyncio.to_thread(_preview_event, job, partials.sent - 1, jpeg)
                 if not await feed.wait(RECHECK_SECONDS):
+                    feed.behind = True
                     yield KEEPALIVE_COMMENT
     for image, file in zip(job.images, await contents(parts, job, owner), strict=True):
         yield await asyncio.to_thread(_picture_event, job, image, file)
@@ -86,10 +90,8 @@ class _Partials:
         self._reached = 0
         self.sent = 0
 
-    def next(self, preview: str | None) -> bytes | None:
+    def next(self, preview: str) -> bytes | None:
         """The JPEG of that preview, where another one is due."""
-        if preview is None:
-            return None
         shown = json.loads(preview)
         reached = min(shown["step"] * (self._most + 1) // shown["total"], self._most)
         if reached <= self._reached:
