@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from contract.parameters import GenerationParameters, Labels
+from contract.rung import Rung
 from contract.webhook import WEBHOOK_EVENTS, Webhook, webhook_from_record
 
 RQ_DATA = '["darkroom",null,[],{}]'
@@ -156,6 +157,10 @@ class Job(_Part):
         int | None,
         Field(description="images of the pipeline call that drew it, the largest if several; null unless succeeded"),
     ]
+    rung: Annotated[
+        Rung | None,
+        Field(description="of the memory ladder, on which it was drawn; the lowest if several; null unless succeeded"),
+    ]
 
 
 FIELDS = (
@@ -180,6 +185,7 @@ FIELDS = (
     "webhook",
     "exclusive",
     "batch_size",
+    "rung",
     *(f"delivery:{event}" for event in WEBHOOK_EVENTS),
 )
 """The fields of the hash that make a `Job`, in the order in which the scripts return them."""
@@ -223,6 +229,7 @@ def job_from_record(job_id: str, record: Sequence[str | int | None], sign: Sign)
         webhook=webhook_from_record(field["webhook"], [field[f"delivery:{event}"] for event in WEBHOOK_EVENTS]),
         exclusive=field["exclusive"] is not None,
         batch_size=int(field["batch_size"]) if field["batch_size"] else None,
+        rung=Rung(field["rung"]) if field["rung"] else None,
     )
 
 

@@ -145,7 +145,7 @@ def pictures(parameters: GenerationParameters, batch_size: int) -> Drawn:
         for index in map(int, number.split() or range(len(images))):
             images[index] = None
     denoise_seconds = STEP_SECONDS * int(number) if verb == "steps" else 0.0
-    return Drawn(images, 0.02, denoise_seconds, 0.0, batch_size=batch_size)
+    return Drawn(images, 0.02, denoise_seconds, 0.0, Rung.ON_DEVICE, batch_size=batch_size)
 
 
 def _quote(parameters: GenerationParameters, verb: str) -> None:

@@ -13,6 +13,7 @@ from PIL.Image import Image
 from contract.errors import JobFailed
 from contract.job import JobWarning
 from contract.parameters import GenerationParameters
+from contract.rung import Rung
 from worker.execution import Interrupted
 from worker.previews import Peek
 
@@ -28,6 +29,8 @@ class Drawn:
     load_seconds: float
     denoise_seconds: float
     decode_seconds: float
+    rung: Rung
+    """On which it was drawn; the lowest where there were several."""
     warnings: list[JobWarning] = field(default_factory=list)
     filter_seconds: float | None = None
     """None where nothing judges the pictures."""

@@ -186,9 +186,9 @@ class Drawing:
             for share in self._in():
                 self._decode_share(share, plan)
                 if plan.rung is not Rung.CPU:  # there, what stores one takes the cores from the next one's decode
-                    self._finish_decoded()
+                    self._finish_decoded(plan)
         finally:
-            self._finish_decoded()
+            self._finish_decoded(plan)
 
     def _decode_share(self, share: Share, plan: MemoryPlan) -> None:
         while missing := share.undecoded:
@@ -203,10 +203,11 @@ class Drawing:
             self._planned.colours.learn(latents, image)
             self._ask()
 
-    def _finish_decoded(self) -> None:
+    def _finish_decoded(self, plan: MemoryPlan) -> None:
+        """By that plan, the last of each: plans only step down, so that its rung is the lowest that it was drawn on."""
         for share in self._in():
             if share.has_all:
-                self._finish(share)
+                self._finish(share, plan.rung)
 
     def _note_no_picture(self, share: Share) -> None:
         """The numbers are none of a picture: they are tried once more."""
@@ -217,7 +218,7 @@ class Drawing:
         share.gave_no_picture = True
         self._planned.decode_in_float32()
 
-    def _finish(self, share: Share) -> None:
+    def _finish(self, share: Share, rung: Rung) -> None:
         """It has all its pictures, and is told at once unless it leaves while they are judged."""
         drawn = [share.images[index] for index in sorted(share.images)]
         images = self._judged(share, drawn) if self._image_filters else list[Image | None](drawn)
@@ -225,7 +226,7 @@ class Drawing:
             return
         self.images += len(images)
         load, denoise = self._seconds["load"], self._seconds["denoise"]
-        share.finish(images, load, denoise, was_judged=bool(self._image_filters))
+        share.finish(images, load, denoise, rung, was_judged=bool(self._image_filters))
 
     def _judged(self, share: Share, images: Sequence[Image]) -> list[Image | None]:
         """Those that may be shown; fewer where the job leaves meanwhile, or its judge fails."""

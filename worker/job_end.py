@@ -87,6 +87,7 @@ class JobEnd:
             "stored_bytes": str(sum(image.size_bytes for image in images)),
             "timings": timings.model_dump_json(exclude_none=True),
             "batch_size": str(drawn.batch_size),
+            "rung": drawn.rung.value,
             "step": str(execution.step),
             "total": str(execution.total),
         }

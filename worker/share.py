@@ -12,6 +12,7 @@ from PIL.Image import Image
 
 from contract.errors import JobFailed
 from contract.parameters import GenerationParameters
+from contract.rung import Rung
 from worker.batch import Drawn, Member
 from worker.execution import DeviceLost, Interrupted
 from worker.phases import ImageToDraw
@@ -64,7 +65,7 @@ class Share:
         self.member.left(reason)
 
     def finish(
-        self, images: list[Image | None], load_seconds: float, denoise_seconds: float, *, was_judged: bool
+        self, images: list[Image | None], load_seconds: float, denoise_seconds: float, rung: Rung, *, was_judged: bool
     ) -> None:
         """It has its pictures, whatever becomes of the others; loading and denoising were the batch's."""
         self._end()
@@ -74,6 +75,7 @@ class Share:
                 load_seconds,
                 denoise_seconds,
                 self.seconds["decode"],
+                rung,
                 self.prompt.warnings if self.prompt else [],
                 filter_seconds=self.seconds["filter"] if was_judged else None,
                 batch_size=self.batch_size,

@@ -146,6 +146,7 @@ class Job(Record):
     webhook: Webhook | None
     exclusive: bool
     batch_size: int | None
+    rung: str | None
 
     @property
     def ended(self) -> bool:

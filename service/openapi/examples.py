@@ -60,6 +60,7 @@ _QUEUED = Job(
     attempts=0,
     exclusive=False,
     batch_size=None,
+    rung=None,
     created_at=_POSTED,
     started_at=None,
     completed_at=None,
@@ -98,6 +99,7 @@ _SUCCEEDED = _RUNNING.model_copy(
             )
         ],
         "batch_size": 1,
+        "rung": Rung.ON_DEVICE,
         "completed_at": _POSTED + timedelta(seconds=5),
         "expires_at": _POSTED + timedelta(days=1, seconds=5),
         "timings": Timings(queued_seconds=1.0, denoise_seconds=3.2, decode_seconds=0.5, store_seconds=0.1),

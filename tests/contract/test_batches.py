@@ -7,7 +7,8 @@ import pytest
 import redis
 
 from contract import keys, scripts
-from contract.job import JobStatus
+from contract.job import Job, JobStatus
+from contract.rung import Rung
 from tests.contract.test_scripts import Line
 
 _KEY = "pocket 64x64 2 DDIM guided"
@@ -46,6 +47,11 @@ class Batches:
     def crash(self) -> None:
         """Of the worker `w`."""
         self.line.run(scripts.REAP, "worker", "w")
+
+
+def drawn_by(job: Job) -> tuple[int | None, Rung | None]:
+    """How, by what the job shows."""
+    return job.batch_size, job.rung
 
 
 @pytest.fixture
@@ -160,11 +166,12 @@ def test_every_job_of_a_batch_ends_for_itself(batches: Batches) -> None:
 
 
 def test_what_drew_a_job_is_shown_with_it(batches: Batches) -> None:
-    batches.join("a")
+    batches.join("ab")
     batches.claim()
-    assert batches.line.fetch("a").batch_size is None
-    batches.line.run(scripts.FINISH, "a:e1", "finished", "batch_size", 4)
-    assert batches.line.fetch("a").batch_size == 4
+    assert [drawn_by(batches.line.fetch(name)) for name in "ab"] == [(None, None)] * 2
+    batches.line.run(scripts.FINISH, "a:e1", "finished", "batch_size", 4, "rung", "vae_tiling")
+    batches.line.run(scripts.FINISH, "b:e1", "finished", "batch_size", 4)  # by an older worker
+    assert [drawn_by(batches.line.fetch(name)) for name in "ab"] == [(4, Rung.VAE_TILING), (4, None)]
 
 
 def test_a_batch_whose_worker_died_goes_back_to_its_places(batches: Batches) -> None:

@@ -329,7 +329,7 @@ def _sources() -> list[str]:
 
 def test_every_field_of_the_record_is_written_by_somebody() -> None:
     written = "".join(_sources()) + scripts.BEAT
-    by_the_worker = {"images", "timings", "warnings", "batch_size"}
+    by_the_worker = {"images", "timings", "warnings", "batch_size", "rung"}
     for field in set(FIELDS) - by_the_worker:
         kind, colon, _ = field.partition(":")
         assert f"'{kind}{colon}'" in written, field

@@ -55,8 +55,9 @@ def test_the_options_are_the_fields_of_a_request() -> None:
 
 
 def test_what_a_newer_service_adds_is_kept() -> None:
-    job = a_job(status="paused", colour="red", images=[])
+    job = a_job(status="paused", rung="disk_offload", colour="red", images=[])
     assert job.model_extra == {"colour": "red"}
+    assert job.rung == "disk_offload"
     assert not job.ended
 
 

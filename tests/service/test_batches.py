@@ -81,12 +81,15 @@ def test_the_cells_of_a_grid_that_share_enough_are_taken_together(service: Servi
     ]
 
 
-def test_a_job_tells_of_how_many_images_the_pipeline_call_was(service: Service, client: redis.Redis) -> None:
+def test_a_job_tells_of_how_many_images_the_pipeline_call_was_and_on_which_rung(
+    service: Service, client: redis.Redis
+) -> None:
     job = service.submit()
-    assert job["batch_size"] is None
+    assert job["batch_size"] is job["rung"] is None
     assert claim(client) == job["id"]
-    finish(client, job["id"], "finished", "batch_size", "4")
-    assert service.http.get(f"/jobs/{job['id']}").json()["batch_size"] == 4
+    finish(client, job["id"], "finished", "batch_size", "4", "rung", "model_offload")
+    drawn = service.http.get(f"/jobs/{job['id']}").json()
+    assert (drawn["batch_size"], drawn["rung"]) == (4, "model_offload")
 
 
 @pytest.mark.parametrize("exclusive", ["yes", 1, None])

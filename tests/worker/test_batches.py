@@ -104,7 +104,7 @@ def test_every_image_of_a_mixed_batch_is_the_one_that_its_job_gets_alone(draw: D
     assert draw.draw_batch(guests) == [8]
     for guest in guests:
         assert difference(guest.result, draw(guest.parameters, ignore)) <= 1
-        assert guest.result.batch_size == 8
+        assert (guest.result.batch_size, guest.result.rung) == (8, Rung.CPU)
 
 
 def test_nothing_is_compared_with_itself(alone: list[Drawn]) -> None:
@@ -440,6 +440,8 @@ def test_a_decode_that_runs_out_keeps_what_the_others_have(
     monkeypatch.setattr(drawing, "decode", third_fails)
     guests = together(denoiser(tmp_path, CARD), [wanted for wanted, _ in few])
     assert len(made) == 5
+    # The second job's first image is decoded by then: of its two rungs it shows the lower.
+    assert [guest.result.rung for guest in guests] == [Rung.ON_DEVICE, Rung.MODEL_OFFLOAD, Rung.MODEL_OFFLOAD]
     for guest, (_, by_itself) in zip(guests, few, strict=True):
         assert difference(guest.result, by_itself) <= 1
 

@@ -57,7 +57,7 @@ def test_how_often_memory_ran_out_is_counted_by_rung_and_images_by_call(
     assert draw.ran_out() == {}
     with failing(monkeypatch, "draw_latents", 1, calls=1):
         drawn = draw(parameters(**FOUR), ignore)
-    assert drawn.batch_size == 2
+    assert (drawn.batch_size, drawn.rung) == (2, Rung.SMALLER_BATCH)
     assert draw.ran_out() == {("pocket", Rung.ON_DEVICE): 1}
 
 
@@ -81,7 +81,7 @@ def test_a_decode_that_runs_out_is_decoded_again_in_tiles_and_nothing_else_is_re
     assert steps == [1, 2, 3, *[3] * 4]  # the last one again: before a retry and between decodes the deadline is asked
     assert len(calls) == 5
     assert len(drawn.images) == 4
-    assert draw.report()["pocket"].rung is Rung.VAE_TILING
+    assert drawn.rung is draw.report()["pocket"].rung is Rung.VAE_TILING
 
 
 def test_pictures_that_are_done_are_kept_when_a_later_one_runs_out(
@@ -112,7 +112,8 @@ def test_a_single_image_goes_down_the_layouts_and_stays_the_same(
     assert told[:2] == [("memory_ran_out", "on_device"), ("rung_stepped_down", "model_offload")]
     assert told[2:] == [("memory_ran_out", "model_offload"), ("rung_stepped_down", "group_offload")]
     assert bytes_of(drawn) == bytes_of(alone)
-    assert draw.report()["pocket"].rung is Rung.GROUP_OFFLOAD
+    assert alone.rung is Rung.ON_DEVICE
+    assert drawn.rung is draw.report()["pocket"].rung is Rung.GROUP_OFFLOAD
 
 
 def test_after_three_retries_the_job_fails_with_what_was_tried_and_what_would_fit(

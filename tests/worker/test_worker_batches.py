@@ -12,6 +12,7 @@ from PIL import Image
 
 from contract import keys, scripts
 from contract.job import JobStatus, stored_images
+from contract.rung import Rung
 from tests.collector import Collector
 from tests.conftest import end, start_stub, wait_until
 from tests.contract.test_scripts import Line
@@ -48,7 +49,7 @@ def test_the_jobs_of_a_batch_end_each_with_its_own_pictures(start: Start, line: 
     for name, seeds in (("a", [10]), ("b", [20]), ("c", [30, 31])):
         job = reach(line, name, JobStatus.SUCCEEDED)
         assert [image.seed for image in job.images] == colours(line, tmp_path, name) == seeds
-        assert (job.attempts, batch_size(line, name)) == (1, 4)
+        assert (job.attempts, job.rung, batch_size(line, name)) == (1, Rung.ON_DEVICE, 4)
     reach(line, "d", JobStatus.SUCCEEDED)
     assert batch_size(line, "d") == 1
     assert line.client.hget("rq:worker:w", "state") == "idle"
