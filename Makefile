@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PLAYGROUND := service/playground tests/playground
+DENO := DENO_DIR=$(VENV)/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
 PEERS := .venv-peers
 CLIENTS := .clients
 CLIENT_ENVIRONMENTS := $(patsubst tests/clients/python/%.txt,$(CLIENTS)/%/installed,$(wildcard tests/clients/python/*.txt))
@@ -11,13 +13,14 @@ PEER_PACKAGES := torch diffusers transformers accelerate safetensors pillow fast
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
 
-.PHONY: serve test test-gpu test-compile test-clients test-contract check format openapi bench bench-gpu bench-memory bench-peers
+.PHONY: serve test test-gpu test-compile test-browser test-clients test-contract check format openapi bench bench-gpu bench-memory bench-peers
 
 serve: $(VENV)/installed
 	@$(BIN)/darkroom serve $(ARGS)
 
 # Three processes on two cores: many tests wait for others, and none needs two cores.
 test: check $(CLIENTS)/quick/installed
+	$(DENO) test --quiet tests/playground
 	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 check: $(VENV)/installed-dev
@@ -25,10 +28,14 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(DENO) lint --quiet $(PLAYGROUND)
+	$(DENO) fmt --quiet --check $(PLAYGROUND)
+	$(DENO) check --quiet $(PLAYGROUND)
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(DENO) fmt --quiet $(PLAYGROUND)
 
 test-gpu: $(VENV)/installed-dev
 	$(BIN)/pytest tests/gpu
@@ -36,6 +43,10 @@ test-gpu: $(VENV)/installed-dev
 # PyTorch's compiler on a CPU, for minutes.
 test-compile: $(VENV)/installed-dev
 	$(BIN)/pytest tests/compile
+
+# The playground in Debian's chromium, or another that DARKROOM_TEST_CHROMIUM names.
+test-browser: $(VENV)/installed-dev
+	$(BIN)/pytest tests/browser tests/browser/more
 
 # Other people's clients, each in an environment of its own; needs Node 20 and npm.
 test-clients: $(VENV)/installed-dev $(CLIENT_ENVIRONMENTS) tests/clients/node/node_modules/.package-lock.json

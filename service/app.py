@@ -55,6 +55,7 @@ from service.routes import (
     jobs,
     metrics,
     models,
+    playground,
     sheets,
     webhooks,
 )
@@ -165,6 +166,7 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         metrics,
         health,
         docs,
+        playground,
         replicate,
         openai_images,
         openai_models,
@@ -173,6 +175,7 @@ def create_api(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     ):
         app.router.routes += routes.router.routes  # a router that is included finds its route anew for each request
     app.mount("/static", StaticAssets(directory=_STATIC), name="static")
+    app.mount("/playground", StaticAssets(directory=playground.PLAYGROUND), name="playground")
     app.openapi()  # made now, and not while a request waits for it
     return app
 

@@ -19,8 +19,10 @@ from tests.service.pictures import keep
 DOCUMENTED: dict[str, dict[str, Any]] = create_api().openapi()["paths"]
 METHODS: dict[str, set[str]] = {
     **{path: {method.upper() for method in operations} for path, operations in DOCUMENTED.items()},
+    "/": {"GET"},
     "/docs": {"GET"},
     "/openapi.json": {"GET"},
+    "/playground/main.js": {"GET"},
     "/static/favicon.png": {"GET"},
     "/sdapi/v1/options": {"GET", "POST"},
     "/sdapi/v1/progress": {"GET"},
@@ -98,10 +100,10 @@ def test_any_other_method_is_refused_with_all_that_there_are(service: Service, p
             assert answer.json()["code"] == "method_not_allowed"
 
 
-@PATH
+@pytest.mark.parametrize("path", sorted(METHODS.keys() - {"/"}))
 def test_a_slash_too_many_leads_nowhere(service: Service, path: str) -> None:
     # A folder of files tells its methods, whatever the file.
-    for method in ("GET", "POST") if path.startswith("/static/") else ("GET", "POST", "OPTIONS"):
+    for method in ("GET", "POST") if path.startswith(("/static/", "/playground/")) else ("GET", "POST", "OPTIONS"):
         answer = service.http.request(method, fill(path) + "/")
         assert (answer.status_code, answer.headers["content-type"]) == (404, error_type(path))
 
@@ -137,7 +139,7 @@ def test_a_parameter_that_an_operation_does_not_have_is_refused(service: Service
     assert b"unheard_of" not in answer.content
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", "/static", "/static/../app.py", "/jobs/a/b/c", "//livez"])
+@pytest.mark.parametrize("path", ["/nope", "/playground", "/static", "/static/../app.py", "/jobs/a/b/c", "//livez"])
 def test_what_is_not_there_is_a_problem(service: Service, path: str) -> None:
     for method in ("GET", "POST", "DELETE", "OPTIONS"):
         answer = service.http.request(method, httpx.URL(service.url, raw_path=path.encode()))
@@ -145,5 +147,11 @@ def test_what_is_not_there_is_a_problem(service: Service, path: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_a_problem(service: Service) -> None:
-    for path in ("/static/nope", "/static/", "/static/nope/favicon.png", "/static//favicon.png"):
+    for path in (
+        "/static/nope",
+        "/static/",
+        "/playground/",
+        "/static/nope/favicon.png",
+        "/static//favicon.png",
+    ):
         assert service.http.get(path).json()["code"] == "not_found"

@@ -1,0 +1,39 @@
+/** What this tab asked for, newest first: pictures and grids. */
+
+import { GridCard } from "./grid_card.js";
+import { grids } from "./grids.js";
+import { JobCard } from "./job_card.js";
+import { jobs } from "./jobs.js";
+import { useObservable } from "./observable.js";
+import { edit } from "./settings.js";
+import { html } from "./vendor/htm-preact.js";
+
+const IDEAS = ["a photo of a fox", "a watercolor of a hippo on a blue background", "an oil painting of a penguin"];
+
+export function Results() {
+  const cards = [
+    ...useObservable(jobs).map((each) => ({ each, Card: JobCard })),
+    ...useObservable(grids).map((each) => ({ each, Card: GridCard })),
+  ].sort((one, other) => other.each.submittedAt - one.each.submittedAt);
+  return html`
+    <section class="results" aria-label="Results">
+      ${cards.map(({ each, Card }) => html`<${Card} key=${each.name} each=${each} />`)}
+      ${cards.length === 0 && html`<${Beginning} />`}
+    </section>
+  `;
+}
+
+function Beginning() {
+  const idea = (/** @type {string} */ prompt) => () => {
+    edit({ prompt });
+    document.getElementById("prompt")?.focus();
+  };
+  return html`
+    <div class="empty">
+      <p>Write what you would like to see, and watch it come out of the noise.</p>
+      <div class="actions">
+        ${IDEAS.map((prompt) => html`<button key=${prompt} type="button" onClick=${idea(prompt)}>${prompt}</button>`)}
+      </div>
+    </div>
+  `;
+}
