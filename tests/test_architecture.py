@@ -14,6 +14,7 @@ from worker.settings import WorkerSettings
 ROOT = Path(__file__).parents[1]
 ROOMS = ("contract", "service", "worker", "darkroom")
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+MODULES = sorted((ROOT / "service" / "playground").glob("*.js"))
 
 
 def test_the_service_imports_neither_torch_nor_rq() -> None:
@@ -28,10 +29,10 @@ def test_only_settings_read_the_environment(path: Path) -> None:
     assert not reads or path.name == "settings.py"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*SOURCES, *MODULES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is_and_stays_within_a_reader_s_reach(path: Path) -> None:
     text = path.read_text()
-    assert text.startswith('"""') or not text
+    assert text.startswith(('"""', "/**")) or not text
     assert text.count("\n") <= 300
 
 

@@ -3,18 +3,20 @@
 import { address } from "./service.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
-const FRAME_MILLISECONDS = 120;
+const FRAME_MILLISECONDS = 150;
+const PLAY_MILLISECONDS = 3000;
 
 /** @param {{ previews: import("./job_news.js").Preview[], job: any }} props */
 export function FilmStrip({ previews, job }) {
   const frames = previews.map(({ step, total, image }) => ({ name: `Step ${step} of ${total}`, step, src: image }));
   if (job.images[0]) frames.push({ name: "The picture", step: -1, src: address(job.images[0].signed_url) });
   const last = frames.length - 1;
+  const pause = Math.min(FRAME_MILLISECONDS, PLAY_MILLISECONDS / frames.length);
   const [at, goTo] = useState(last);
   const [isPlaying, setIsPlaying] = useState(false);
   useEffect(() => {
     if (!isPlaying) return undefined;
-    const timer = setTimeout(() => (at < last ? goTo(at + 1) : setIsPlaying(false)), FRAME_MILLISECONDS);
+    const timer = setTimeout(() => (at < last ? goTo(at + 1) : setIsPlaying(false)), pause);
     return () => clearTimeout(timer);
   }, [isPlaying, at]);
   const frame = frames[Math.min(at, last)];

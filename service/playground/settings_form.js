@@ -2,20 +2,12 @@
 
 import { GridForm } from "./grid_form.js";
 import { Choice, described, Field, ShortNumber, SlidingNumber, Tick, Wrong } from "./fields.js";
-import {
-  drawnSeed,
-  MAX_GUIDANCE,
-  MAX_SEED,
-  MIN_SIDE,
-  refusals,
-  sizePresets,
-  takesGuidance,
-  takesNegative,
-} from "./limits.js";
+import { drawnSeed, MAX_GUIDANCE, MAX_SEED, MIN_SIDE, refusals, takesGuidance, takesNegative } from "./limits.js";
 import { useObservable } from "./observable.js";
 import { modelOf, offers } from "./offers.js";
 import { RecallButton } from "./recall.js";
 import { edit, generate, isChecked, refused, settings } from "./settings.js";
+import { sizePresets } from "./size_presets.js";
 import { html } from "./vendor/htm-preact.js";
 import { duration, size } from "./words.js";
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Locator, Page
 
 from tests.conftest import wait_until
 
+_SHOWN = "card => [card.querySelector('progress')?.value, card.querySelector('.preview')?.src]"
+
 
 @dataclass(frozen=True)
 class Playground:
@@ -23,11 +25,15 @@ class Playground:
         """By keyboard. The card of what was asked for; the settings are by their labels."""
         for label, value in settings.items():
             self.field(label).fill(value)
-        self.field("Prompt").fill(prompt)
         before = self.cards.count()
-        self.page.keyboard.press("Control+Enter")
+        self.ask_for_nothing(prompt)
         wait_until(lambda: self.cards.count() == before + 1)
         return self.cards.first
+
+    def ask_for_nothing(self, prompt: str) -> None:
+        """As `ask_for`, of what is refused."""
+        self.field("Prompt").fill(prompt)
+        self.page.keyboard.press("Control+Enter")
 
     @property
     def cards(self) -> Locator:
@@ -40,6 +46,16 @@ class Playground:
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)
+
+    def watch(self, card: Locator) -> tuple[list[float], list[str]]:
+        """Until it has succeeded: the steps that its bar shows, and its previews, each once and in their order."""
+        steps: list[float] = []
+        previews: list[str] = []
+        while card.get_attribute("data-status") != "succeeded":
+            step, preview = card.evaluate(_SHOWN)
+            steps += [step] if step and step not in steps else []
+            previews += [preview] if preview and preview not in previews else []
+        return steps, previews
 
     def image_bytes(self, image: Locator) -> bytes:
         """Of the file that the element shows."""

@@ -9,8 +9,6 @@ from tests.integration.conftest import Serve
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 
-SEEN = "card => [card.querySelector('progress')?.value, card.querySelector('.preview')?.src]"
-
 
 def test_a_picture_comes_out_of_the_noise(serve: Serve, open_page: OpenPage) -> None:
     url = str(serve.http.base_url)
@@ -19,13 +17,9 @@ def test_a_picture_comes_out_of_the_noise(serve: Serve, open_page: OpenPage) -> 
     playground.page.on("request", lambda request: asked.append(request.url))
     playground.page.reload()
     card = playground.ask_for("a photo of a fox on a blue background", Steps="100")
-    steps, previews = set(), set()
-    while card.get_attribute("data-status") != "succeeded":
-        step, preview = card.evaluate(SEEN)
-        steps.add(step)
-        previews.add(preview)
-    assert len(steps - {None}) >= 3
-    assert len(previews - {None}) >= 2
+    steps, previews = playground.watch(card)
+    assert len(steps) >= 3
+    assert len(previews) >= 2
     (job,) = serve.http.get("/jobs").json()["jobs"]
     picture = playground.image_bytes(card.get_by_role("img"))
     assert hashlib.sha256(picture).hexdigest() == job["images"][0]["sha256"]

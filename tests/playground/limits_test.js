@@ -7,8 +7,8 @@ import {
   requestOf,
   settingsFor,
   settingsOf,
-  sizePresets,
 } from "../../service/playground/limits.js";
+import { sizePresets } from "../../service/playground/size_presets.js";
 import { POCKET, TURBO } from "./models.js";
 
 const fox = { ...firstSettings(POCKET), prompt: "a fox", seed: "7" };
