@@ -34,6 +34,7 @@ export function Gallery() {
       >
         Compare two
       </button>
+      <button type="button" onClick=${() => setFilters({ ...filters })}>Refresh</button>
       <span class="hint">${selected.length ? `${selected.length} of 2 chosen` : "Choose two pictures"}</span>
     </div>
     <ul class="gallery">

@@ -4,6 +4,8 @@ import { FilmStrip } from "./film_strip.js";
 import { JobActions, JobFacts } from "./job_details.js";
 import { isOpen } from "./job_news.js";
 import { cancelJob, putAway } from "./jobs.js";
+import { useObservable } from "./observable.js";
+import { workers } from "./offers.js";
 import { showPicture } from "./picture_dialog.js";
 import { say } from "./said.js";
 import { address, serviceNow } from "./service.js";
@@ -32,6 +34,8 @@ export function JobCard({ each }) {
 /** @param {{ each: import("./job_news.js").Followed }} props */
 function Underway({ each }) {
   const { job, previews } = each;
+  const known = useObservable(workers);
+  const hint = job?.status === "queued" && workerWords(known);
   const latest = previews.at(-1);
   const { width, height } = job?.parameters ?? each.request;
   const progress = job?.status === "running" ? job.progress : null;
@@ -46,6 +50,7 @@ function Underway({ each }) {
       value=${job?.status === "running" ? (progress?.step ?? 0) : undefined}
     ></progress>
     <p class="state">${stateWords(each)} · <${Elapsed} since=${since(each)} /></p>
+    ${hint && html`<p class="warning">${hint}</p>`}
     <div class="actions">
       <button type="button" disabled=${each.isUnwanted} onClick=${() => cancelJob(each)}>
         ${each.isUnwanted ? "Canceling…" : html`Cancel <kbd>Esc</kbd>`}
@@ -62,6 +67,19 @@ function stateWords({ job, trouble }) {
   if (job.status === "queued") return `${placeWords(job.queue_position)}${eta}`;
   const again = job.attempts > 1 ? `, ${ordinal(job.attempts)} attempt` : "";
   return job.progress ? `Step ${job.progress.step} of ${job.progress.total}${eta}${again}` : `Running${eta}${again}`;
+}
+
+/**
+ * Why nothing happens; nothing where somebody is ready, or nothing is known.
+ *
+ * @param {{ state: string, reason: string | null }[] | null} workers
+ */
+function workerWords(workers) {
+  if (!workers || workers.some(({ state }) => state === "ready")) return "";
+  if (workers.some(({ state }) => state === "loading")) return "The worker is loading its model.";
+  return ["No worker is ready; the job waits for one.", ...workers.map(({ reason }) => reason)].filter(Boolean).join(
+    " ",
+  );
 }
 
 /** @param {number | null} position */

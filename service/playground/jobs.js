@@ -16,7 +16,7 @@ import { place, requestName, seconds } from "./submission.js";
 /** @typedef {import("./job_news.js").Followed} Followed */
 
 const KEPT = "darkroom-jobs";
-const MOST_KEPT = 50;
+const MOST_KEPT = 40;
 const STREAMS = 2;
 const ASK_SECONDS = 1;
 const ASK_UNSEEN_SECONDS = 5;
@@ -47,8 +47,7 @@ export function resumeJobs() {
  */
 export async function submitJob(request) {
   const name = requestName();
-  jobs.set([followed(name, request), ...jobs.value].slice(0, MOST_KEPT));
-  keepJobs();
+  add(followed(name, request));
   const problem = await bringInLine(name);
   if (problem) putAway(name);
   return problem;
@@ -61,8 +60,7 @@ export async function submitJob(request) {
  */
 export function followJob(job) {
   if (!jobs.value.some((each) => each.id === job.id)) {
-    jobs.set([{ ...followed(requestName(), job.parameters), id: job.id, job }, ...jobs.value].slice(0, MOST_KEPT));
-    keepJobs();
+    add({ ...followed(requestName(), job.parameters), id: job.id, job });
   }
   tend();
 }
@@ -103,6 +101,17 @@ export async function deleteJob(id) {
 function followed(name, request) {
   const nothing = { id: null, job: null, previews: [], isUnwanted: false, trouble: "", isRefused: false };
   return { name, request, submittedAt: Date.now(), ...nothing };
+}
+
+/**
+ * The oldest that have ended make room; the service keeps them.
+ *
+ * @param {Followed} each
+ */
+function add(each) {
+  const all = [each, ...jobs.value];
+  jobs.set(all.filter((other, index) => index < MOST_KEPT || isOpen(other)));
+  keepJobs();
 }
 
 /** @param {string} name */

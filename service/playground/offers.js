@@ -1,4 +1,4 @@
-/** What the service offers: models, schedulers, styles. Knows nothing of a form. */
+/** What the service offers: models, schedulers, styles, and who draws. Knows nothing of a form. */
 
 import { observable } from "./observable.js";
 import { askJson } from "./service.js";
@@ -17,7 +17,10 @@ const ASK_AFTER_FAILURE_SECONDS = 2;
 /** Null until they are known. */
 export const offers = observable(/** @type {Offers | null} */ (null));
 
-/** Asks until all are known, then from time to time how the models stand. */
+/** Who draws, as `/readyz` has it; null until that is known, too. */
+export const workers = observable(/** @type {{ state: string, reason: string | null }[] | null} */ (null));
+
+/** Asks until all are known, then from time to time how models and workers stand. */
 export async function keepOffers() {
   for (;;) {
     try {
@@ -32,6 +35,7 @@ export async function keepOffers() {
         const { models } = await askJson("models");
         offers.set({ ...offers.value, models });
       }
+      workers.set((await askJson("readyz")).workers);
       await seconds(ASK_AGAIN_SECONDS);
     } catch {
       await seconds(ASK_AFTER_FAILURE_SECONDS);

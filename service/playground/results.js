@@ -5,7 +5,7 @@ import { grids } from "./grids.js";
 import { JobCard } from "./job_card.js";
 import { jobs } from "./jobs.js";
 import { useObservable } from "./observable.js";
-import { edit } from "./settings.js";
+import { edit, focusOn } from "./settings.js";
 import { html } from "./vendor/htm-preact.js";
 
 const IDEAS = ["a photo of a fox", "a watercolor of a hippo on a blue background", "an oil painting of a penguin"];
@@ -26,7 +26,7 @@ export function Results() {
 function Beginning() {
   const idea = (/** @type {string} */ prompt) => () => {
     edit({ prompt });
-    document.getElementById("prompt")?.focus();
+    focusOn("prompt");
   };
   return html`
     <div class="empty">

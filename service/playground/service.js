@@ -149,8 +149,7 @@ async function fetched(path, options) {
   try {
     const signal = options.signal ?? AbortSignal.timeout(ANSWER_MILLISECONDS);
     const answer = await fetch(address(path), { cache: "no-store", ...options, signal });
-    const date = Date.parse(answer.headers.get("Date") ?? "");
-    if (date && Math.abs(date - serviceNow()) > 1000) ahead = date - Date.now();
+    tellTime(answer.headers.get("Date"));
     if (!reachable.value) reachable.set(true);
     return answer;
   } catch (error) {
@@ -158,6 +157,12 @@ async function fetched(path, options) {
     if (reachable.value) reachable.set(false);
     throw new Unreachable("The service does not answer.");
   }
+}
+
+/** @param {string | null} date of an answer: whole seconds, so half a second is added on average */
+function tellTime(date) {
+  const now = Date.parse(date ?? "") + 500;
+  if (Math.abs(now - serviceNow()) > 2000) ahead = now - Date.now();
 }
 
 /** @param {Response} answer */

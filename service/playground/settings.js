@@ -56,7 +56,7 @@ export function reuse(job) {
 export function recall(parameters) {
   refused.set({});
   edit(settingsOf(parameters, modelOf(parameters.model ?? settings.value?.model)));
-  document.getElementById("prompt")?.focus();
+  focusOn("prompt");
 }
 
 /** @param {number} seed */
@@ -130,9 +130,9 @@ function fieldOf(pointer) {
   return pointer.replace(/^\/parameters/, "").split("/")[1] ?? "form";
 }
 
-/** @param {string} field */
-function focusOn(field) {
-  // Once it is drawn: the group that it is in may still be folded.
+/** @param {string} field its element's id */
+export function focusOn(field) {
+  // Once it is drawn: its group may still be folded, or its view not be there.
   requestAnimationFrame(() => {
     const element = document.getElementById(field);
     const group = element?.closest("details");

@@ -52,7 +52,7 @@ function submitted(event) {
 function submittedByKeys(event) {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
   event.preventDefault();
-  generate();
+  if (!event.repeat) generate();
 }
 
 /**

@@ -176,6 +176,7 @@ def test_a_worker_that_dies_is_told_as_another_attempt(
     wait_until(lambda: is_step(card, 40))
     (worker,) = service.http.get("/readyz").json()["workers"]
     os.kill(worker["pid"], signal.SIGKILL)
+    expect(card.get_by_text("No worker is ready")).to_be_visible(timeout=40_000)
     replacements.append(start_stub(redis_url, service.data_dir))
     wait_until(lambda: "2nd attempt" in card.inner_text() and not is_step(card, 40), 30)
     playground.reach(card, "succeeded")
