@@ -20,7 +20,7 @@ serve: $(VENV)/installed
 
 # Three processes on two cores: many tests wait for others, and none needs two cores.
 test: check $(CLIENTS)/quick/installed
-	$(DENO) test --quiet tests/playground
+	$(DENO) test --quiet --allow-run=sh tests/playground
 	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 check: $(VENV)/installed-dev
@@ -44,7 +44,7 @@ test-gpu: $(VENV)/installed-dev
 test-compile: $(VENV)/installed-dev
 	$(BIN)/pytest tests/compile
 
-# The playground in Debian's chromium, or another that DARKROOM_TEST_CHROMIUM names.
+# The playground in the Chromium of the system, for minutes.
 test-browser: $(VENV)/installed-dev
 	$(BIN)/pytest tests/browser tests/browser/more
 

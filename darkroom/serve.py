@@ -185,6 +185,8 @@ class Serve:
             f"  device   {worker['device']}",
             f"  model    {worker['model']} (warm)",
             "",
+            f"  Open {self._url}/ in a browser, or:",
+            "",
             f"  {_CURL.format(url=self._url, key=_KEY if self._settings.api_keys_file else '')}",
             "",
         )

@@ -21,6 +21,10 @@ const VIEWS = [
 
 export function App() {
   const view = useHash();
+  const underway = useObservable(jobs).filter(isOpen).length + useObservable(grids).filter(isOpenGrid).length;
+  useEffect(() => {
+    document.title = underway ? `(${underway}) Darkroom` : "Darkroom"; // for a tab that is not seen
+  }, [underway]);
   useEffect(() => {
     document.addEventListener("keydown", cancelLatest);
     return () => document.removeEventListener("keydown", cancelLatest);

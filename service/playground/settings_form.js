@@ -108,7 +108,6 @@ function Words({ values, wrong, model, styles }) {
 function ModelChoice({ values, wrong, model, models }) {
   const facts = [
     model.rung && `memory rung ${model.rung}`,
-    model.size_bytes && size(model.size_bytes),
     model.mean_seconds_per_image && `about ${duration(model.mean_seconds_per_image)} a picture`,
     model.licence && `licence ${model.licence}`,
   ];
@@ -126,8 +125,8 @@ function ModelChoice({ values, wrong, model, models }) {
 }
 
 /** @param {import("./limits.js").Model} model */
-function stateOf({ state, can_run: canRun }) {
-  return canRun === false ? "cannot run" : state;
+function stateOf({ state, can_run: canRun, size_bytes: bytes }) {
+  return [canRun === false ? "cannot run" : state, bytes && size(bytes)].filter(Boolean).join(", ");
 }
 
 /** @param {Part} props */
