@@ -49,7 +49,7 @@ export function Gallery() {
     </ul>
     ${isWhole && !jobs.length && html`<p class="empty">Nothing here yet.</p>`}
     ${trouble && html`<p class="wrong" role="alert">${trouble}</p>`}
-    ${!isWhole && html`<${More} more=${more} />`}
+    ${!isWhole && html`<${More} more=${more} isOnItsOwn=${!trouble} />`}
   `;
 }
 
@@ -102,23 +102,23 @@ function usePages(filters) {
   const nothing = { jobs: /** @type {any[]} */ ([]), cursor: "", isWhole: false, trouble: "" };
   const [state, setState] = useState(nothing);
   const asked = useRef(0);
-  const load = async (/** @type {typeof nothing} */ before) => {
+  const load = async (/** @type {string} */ cursor) => {
     const turn = ++asked.current; // only the latest question's answer counts
     try {
-      const { jobs, next_cursor: cursor } = await askJson(`jobs?${query(filters, before.cursor)}`);
+      const { jobs, next_cursor: next } = await askJson(`jobs?${query(filters, cursor)}`);
       if (turn !== asked.current) return;
-      setState({ jobs: [...before.jobs, ...jobs], cursor, isWhole: !cursor, trouble: "" });
+      setState((now) => ({ jobs: [...now.jobs, ...jobs], cursor: next, isWhole: !next, trouble: "" }));
     } catch (error) {
-      if (turn === asked.current) setState({ ...before, trouble: /** @type {Error} */ (error).message });
+      if (turn === asked.current) setState((now) => ({ ...now, trouble: /** @type {Error} */ (error).message }));
     }
   };
   useEffect(() => {
     setState(nothing);
-    load(nothing);
+    load("");
   }, [filters]);
   const drop = (/** @type {string} */ id) =>
     setState((before) => ({ ...before, jobs: before.jobs.filter((job) => job.id !== id) }));
-  return { ...state, more: () => load(state), drop };
+  return { ...state, more: () => load(state.cursor), drop };
 }
 
 /**
@@ -137,13 +137,14 @@ function query({ model, status, labels }, cursor) {
 /**
  * Asks for the next page when it comes into sight; a button for those who do not scroll.
  *
- * @param {{ more: () => Promise<void> }} props
+ * @param {{ more: () => Promise<void>, isOnItsOwn: boolean }} props
  */
-function More({ more }) {
+function More({ more, isOnItsOwn }) {
   const button = useRef(null);
   const latest = useRef(more);
   latest.current = more;
   useEffect(() => {
+    if (!isOnItsOwn) return undefined; // after a failure somebody decides
     const watcher = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && latest.current(), {
       rootMargin: "400px",
     });
