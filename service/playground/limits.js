@@ -50,6 +50,7 @@
 export const MAX_SEED = 2 ** 32 - 1;
 export const MIN_SIDE = 64;
 export const MAX_GUIDANCE = 50;
+const MOST_PICTURES = 16;
 const MAX_TEXT = 4000;
 const MAX_LABELS = 16;
 const MAX_LABEL_VALUE = 256;
@@ -65,9 +66,9 @@ export const takesNegative = (model) => model.guidance === "classifier_free";
 /** @param {Model} model */
 export const takesGuidance = (model) => model.guidance !== "none";
 
-/** A seed at random. */
+/** A seed at random, which has room for those of further pictures after it. */
 export function drawnSeed() {
-  return crypto.getRandomValues(new Uint32Array(1))[0];
+  return Math.min(crypto.getRandomValues(new Uint32Array(1))[0], MAX_SEED - MOST_PICTURES);
 }
 
 /**

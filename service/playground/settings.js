@@ -70,13 +70,13 @@ export function reuseSeed(seed) {
  *
  * @param {any} job
  */
-export async function vary(job) {
+export function vary(job) {
   reuse(job);
   edit({ seed: String((job.parameters.seed + 1) % (MAX_SEED + 1)) });
-  await generate();
+  generate();
 }
 
-/** @returns {Promise<boolean>} whether nothing was wrong */
+/** Puts a job in line, or shows what is wrong. */
 export function generate() {
   return post((request) => submitJob(request));
 }
@@ -94,7 +94,7 @@ async function post(submit) {
   const wrong = Object.keys(refusals(current(), model));
   if (wrong.length) {
     focusOn(wrong[0]);
-    return false;
+    return;
   }
   isChecked.set(false);
   const answer = submit(requestOf(current(), model));
@@ -105,7 +105,6 @@ async function post(submit) {
     say(problem.message);
     focusOn(Object.keys(refused.value)[0]);
   }
-  return problem === null;
 }
 
 /** Where the form fills the window, what comes of it is below. */
