@@ -16,11 +16,16 @@ import { moment, plural } from "./words.js";
 const STATUSES = ["queued", "running", "succeeded", "failed", "canceled"];
 const PAGE = 24;
 const THUMBNAIL = 256;
+const ASK_AGAIN_MILLISECONDS = 2000;
 
 export function Gallery() {
   const [filters, setFilters] = useState({ model: "", status: "", labels: "" });
   const [selected, select] = useState(/** @type {any[]} */ ([]));
   const { jobs, isWhole, trouble, more, drop } = usePages(filters);
+  const dropped = (/** @type {string} */ id) => {
+    drop(id);
+    select(selected.filter((each) => each.id !== id));
+  };
   const compared = (/** @type {any} */ job) =>
     select(selected.includes(job) ? selected.filter((each) => each !== job) : [...selected, job].slice(-2));
   return html`
@@ -42,14 +47,14 @@ export function Gallery() {
         (job) =>
           html`
             <li key=${job.id}>
-              <${Tile} job=${job} drop=${drop} isSelected=${selected.includes(job)} select=${() => compared(job)} />
+              <${Tile} job=${job} drop=${dropped} isSelected=${selected.includes(job)} select=${() => compared(job)} />
             </li>
           `,
       )}
     </ul>
     ${isWhole && !jobs.length && html`<p class="empty">Nothing here yet.</p>`}
     ${trouble && html`<p class="wrong" role="alert">${trouble}</p>`}
-    ${!isWhole && html`<${More} more=${more} isOnItsOwn=${!trouble} />`}
+    ${!isWhole && html`<${More} more=${more} isTrouble=${trouble !== ""} />`}
   `;
 }
 
@@ -102,12 +107,13 @@ function usePages(filters) {
   const nothing = { jobs: /** @type {any[]} */ ([]), cursor: "", isWhole: false, trouble: "" };
   const [state, setState] = useState(nothing);
   const asked = useRef(0);
-  const load = async (/** @type {string} */ cursor) => {
+  const load = async (/** @type {string} */ from) => {
     const turn = ++asked.current; // only the latest question's answer counts
     try {
-      const { jobs, next_cursor: next } = await askJson(`jobs?${query(filters, cursor)}`);
+      const { jobs, next_cursor: cursor } = await askJson(`jobs?${query(filters, from)}`);
       if (turn !== asked.current) return;
-      setState((now) => ({ jobs: [...now.jobs, ...jobs], cursor: next, isWhole: !next, trouble: "" }));
+      // What was deleted meanwhile does not come back.
+      setState((now) => ({ jobs: [...now.jobs, ...jobs], cursor, isWhole: !cursor, trouble: "" }));
     } catch (error) {
       if (turn === asked.current) setState((now) => ({ ...now, trouble: /** @type {Error} */ (error).message }));
     }
@@ -135,21 +141,23 @@ function query({ model, status, labels }, cursor) {
 }
 
 /**
- * Asks for the next page when it comes into sight; a button for those who do not scroll.
+ * Asks for the next page when it comes into sight, after trouble not at once; a button for those who do not scroll.
  *
- * @param {{ more: () => Promise<void>, isOnItsOwn: boolean }} props
+ * @param {{ more: () => Promise<void>, isTrouble: boolean }} props
  */
-function More({ more, isOnItsOwn }) {
+function More({ more, isTrouble }) {
   const button = useRef(null);
   const latest = useRef(more);
   latest.current = more;
   useEffect(() => {
-    if (!isOnItsOwn) return undefined; // after a failure somebody decides
     const watcher = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && latest.current(), {
       rootMargin: "400px",
     });
-    watcher.observe(button.current);
-    return () => watcher.disconnect();
+    const timer = setTimeout(() => watcher.observe(button.current), isTrouble ? ASK_AGAIN_MILLISECONDS : 0);
+    return () => {
+      clearTimeout(timer);
+      watcher.disconnect();
+    };
   });
   return html`<div class="actions"><button ref=${button} type="button" onClick=${more}>More</button></div>`;
 }

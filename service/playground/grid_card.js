@@ -23,7 +23,7 @@ export function GridCard({ each }) {
       ${isOpen && html`<progress aria-label="Grid" max="1" value=${grid?.progress ?? 0}></progress>`}
       ${each.trouble && html`<p class="wrong">${each.trouble}</p>`}
       ${grid && html`<${Cells} grid=${grid} />`}
-      <p class="state">${grid ? countWords(grid) : "Sending…"}</p>
+      <p class="state">${grid ? countWords(grid) : isOpen && "Sending…"}</p>
       <div class="actions">
         ${isOpen
           ? html`<button type="button" disabled=${each.isUnwanted} onClick=${() => cancelGrid(each)}>

@@ -34,12 +34,19 @@ export function GridForm({ values, model }) {
             ...${described(`values-${name}`, wrong[name])}
             type="text"
             value=${axes[name].values}
+            onKeyDown=${enteredByKey}
             onInput=${(/** @type {any} */ event) =>
               choose({ ...axes, [name]: { ...axes[name], values: event.target.value } })}
           />
           <//>
           </div>
     `;
+  /** @param {KeyboardEvent} event */
+  const enteredByKey = (event) => {
+    if (event.key !== "Enter" || event.ctrlKey || event.metaKey || event.isComposing) return;
+    event.preventDefault(); // which would make one picture
+    if (!event.repeat) entered();
+  };
   const entered = () =>
     Object.keys(wrong).length ? document.getElementById(`values-${Object.keys(wrong)[0]}`)?.focus() : makeGrid(axes);
   return html`

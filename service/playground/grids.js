@@ -3,7 +3,7 @@
 import { keep, kept } from "./kept.js";
 import { observable } from "./observable.js";
 import { askJson } from "./service.js";
-import { place, requestName, seconds } from "./submission.js";
+import { cancel, place, requestName, seconds } from "./submission.js";
 
 /**
  * @typedef {object} FollowedGrid
@@ -30,9 +30,10 @@ export function resumeGrids() {
   /** @type {FollowedGrid[]} */
   const former = kept(KEPT, []);
   grids.set(former.map((each) => ({ ...each, grid: null })));
-  for (const { name, id } of former) {
+  for (const { name, id, isUnwanted, isRefused } of former) {
     if (id) follow(name, id);
-    else bringInLine(name);
+    else if (!isRefused) bringInLine(name);
+    if (id && isUnwanted) cancelInLine(name, id);
   }
 }
 
@@ -53,6 +54,7 @@ export async function submitGrid(request) {
 /** @param {FollowedGrid} each */
 export async function cancelGrid(each) {
   change(each.name, { isUnwanted: true });
+  keepGrids();
   if (each.id) await cancelInLine(each.name, each.id);
 }
 
@@ -78,7 +80,7 @@ async function bringInLine(name) {
     const grid = await place("grids", request, name, ({ message }) => change(name, { trouble: message }));
     change(name, { id: grid.id, grid, trouble: "" });
     keepGrids();
-    if (found(name)?.isUnwanted) await cancelInLine(name, grid.id);
+    if (found(name)?.isUnwanted) cancelInLine(name, grid.id);
     follow(name, grid.id);
     return null;
   } catch (error) {
@@ -95,9 +97,11 @@ async function bringInLine(name) {
  */
 async function cancelInLine(name, id) {
   try {
-    change(name, { grid: await askJson(`grids/${id}/cancel`, { method: "POST" }), trouble: "" });
+    const grid = await cancel(`grids/${id}/cancel`, ({ message }) => change(name, { trouble: message }));
+    change(name, { grid, trouble: "" });
   } catch (error) {
     change(name, { isUnwanted: false, trouble: /** @type {Error} */ (error).message });
+    keepGrids();
   }
 }
 
@@ -112,8 +116,8 @@ async function follow(name, id) {
     try {
       change(name, { grid: await askJson(`grids/${id}`), trouble: "" });
     } catch (error) {
-      const { status, message } = /** @type {import("./service.js").Problem} */ (error);
-      if (status === 404 || status === 410) return putGridAway(name);
+      const { isGone, message } = /** @type {import("./service.js").Problem} */ (error);
+      if (isGone) return putGridAway(name);
       change(name, { trouble: message });
     }
     await seconds(document.hidden ? ASK_UNSEEN_SECONDS : ASK_SECONDS);

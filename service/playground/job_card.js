@@ -111,16 +111,20 @@ function Elapsed({ since }) {
 /** @param {{ each: import("./job_news.js").Followed }} props */
 function Ended({ each }) {
   const { job, previews } = each;
-  if (!job) return html`<p class="wrong">Refused: ${each.trouble}</p>`;
+  const away = html`<button type="button" class="plain" onClick=${() => putAway(each.name)}>Put away</button>`;
+  if (!job) {
+    return html`
+      <p class="wrong">Refused: ${each.trouble}</p>
+      <div class="actions">${away}</div>
+    `;
+  }
   return html`
     ${job.status === "succeeded" && html`<${Pictures} job=${job} />`}
     ${job.status === "canceled" && html`<p class="state">Canceled.</p>`}
     ${job.error && html`<p class="wrong">${job.error.detail} <code>${job.error.code}</code></p>`}
     ${previews.length > 1 && html`<${FilmStrip} previews=${previews} job=${job} />`}
     <${JobFacts} job=${job} />
-    <${JobActions} job=${job}>
-      <button type="button" class="plain" onClick=${() => putAway(each.name)}>Put away</button>
-      <//>
+    <${JobActions} job=${job}>${away}<//>
   `;
 }
 

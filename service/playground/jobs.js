@@ -2,8 +2,8 @@
  * The jobs of this tab: put in line, followed to their end, found again after a reload.
  *
  * Knows the API's jobs; knows nothing of what is shown. A browser opens six connections to one service, for all of its
- * tabs: a tab that is seen streams two jobs, the nearest to their end, and asks for the others; one that is not seen
- * only asks.
+ * tabs: a tab that is seen streams two jobs, the nearest to their end, where all tabs together stream no more than
+ * four, and asks for the others; one that is not seen only asks.
  */
 
 import { eventsOf } from "./event_stream.js";
@@ -11,13 +11,14 @@ import { afterAnswer, afterEvent, isOpen } from "./job_news.js";
 import { keep, kept } from "./kept.js";
 import { observable } from "./observable.js";
 import { ask, askJson } from "./service.js";
-import { place, requestName, seconds } from "./submission.js";
+import { cancel, place, requestName, seconds } from "./submission.js";
 
 /** @typedef {import("./job_news.js").Followed} Followed */
 
 const KEPT = "darkroom-jobs";
 const MOST_KEPT = 40;
 const STREAMS = 2;
+const STREAMS_OF_ALL_TABS = 4;
 const ASK_SECONDS = 1;
 const ASK_UNSEEN_SECONDS = 5;
 
@@ -34,9 +35,9 @@ export function resumeJobs() {
   /** @type {Followed[]} */
   const former = kept(KEPT, []);
   jobs.set(former.map((each) => ({ ...each, job: null, previews: [] })));
-  for (const { name, id } of former) {
-    if (id) refresh(name, id);
-    else bringInLine(name);
+  for (const { name, id, isRefused } of former) {
+    if (id) refresh(name, id).then(() => cancelIfUnwanted(name));
+    else if (!isRefused) bringInLine(name);
   }
   document.addEventListener("visibilitychange", tend);
 }
@@ -68,6 +69,7 @@ export function followJob(job) {
 /** @param {Followed} each */
 export async function cancelJob(each) {
   change(each.name, () => ({ isUnwanted: true }));
+  keepJobs();
   if (each.id) await cancelInLine(each.name, each.id);
 }
 
@@ -88,7 +90,11 @@ export function putAway(name) {
  * @throws {import("./service.js").Problem | import("./service.js").Unreachable}
  */
 export async function deleteJob(id) {
-  await ask(`jobs/${id}`, { method: "DELETE" });
+  try {
+    await ask(`jobs/${id}`, { method: "DELETE" });
+  } catch (error) {
+    if (!(/** @type {import("./service.js").Problem} */ (error).isGone)) throw error;
+  }
   jobs.set(jobs.value.filter((each) => each.id !== id));
   keepJobs();
 }
@@ -128,9 +134,18 @@ async function bringInLine(name) {
     keepJobs();
     return problem;
   }
-  const each = found(name);
-  if (each?.isUnwanted && each.id) await cancelInLine(name, each.id);
+  await cancelIfUnwanted(name);
   return null;
+}
+
+/**
+ * What was not wanted any more before the service had it, or before this page was loaded.
+ *
+ * @param {string} name
+ */
+async function cancelIfUnwanted(name) {
+  const each = found(name);
+  if (each?.isUnwanted && each.id && isOpen(each)) await cancelInLine(name, each.id);
 }
 
 /**
@@ -139,9 +154,10 @@ async function bringInLine(name) {
  */
 async function cancelInLine(name, id) {
   try {
-    take(name, await askJson(`jobs/${id}/cancel`, { method: "POST" }));
+    take(name, await cancel(`jobs/${id}/cancel`, ({ message }) => change(name, () => ({ trouble: message }))));
   } catch (error) {
     change(name, () => ({ isUnwanted: false, trouble: /** @type {Error} */ (error).message }));
+    keepJobs();
   }
 }
 
@@ -174,26 +190,46 @@ async function watch({ name, id }) {
   streams.set(job, stream);
   let last = "";
   let attempts = 0;
+  const listen = async () => {
+    const headers = last ? { "Last-Event-ID": last } : undefined;
+    const { body } = await ask(`jobs/${job}/events?preview=1`, { headers, signal: stream.signal });
+    if (body) {
+      for await (const event of eventsOf(body)) {
+        last = event.id || last;
+        if (event.event === "running") attempts = event.data.attempts;
+        if (event.data.id) take(name, event.data);
+        else change(name, (each) => afterEvent(each, event, attempts));
+      }
+    }
+    await refresh(name, job); // what the stream did not tell: a job that was deleted, or an end that was told before
+  };
   while (!stream.signal.aborted) {
     try {
-      const headers = last ? { "Last-Event-ID": last } : undefined;
-      const { body } = await ask(`jobs/${job}/events?preview=1`, { headers, signal: stream.signal });
-      if (body) {
-        for await (const event of eventsOf(body)) {
-          last = event.id || last;
-          if (event.event === "running") attempts = event.data.attempts;
-          if (event.data.id) take(name, event.data);
-          else change(name, (each) => afterEvent(each, event, attempts));
-        }
-      }
-      await refresh(name, job); // what the stream did not tell: a job that was deleted, or an end that was told before
+      await withConnection(listen);
     } catch {
-      await seconds(1);
+      // It is asked again.
     }
     const each = found(name);
     if (!each || !isOpen(each)) stream.abort();
+    else await seconds(1);
   }
   if (streams.get(job) === stream) streams.delete(job);
+}
+
+/**
+ * Not now where the other tabs have all connections that there are for streams. Locks tell: a page that came over plain
+ * http has none, and streams in any case.
+ *
+ * @param {() => Promise<void>} stream
+ */
+async function withConnection(stream) {
+  if (!navigator.locks) return stream();
+  for (let slot = 0, isDone = false; slot < STREAMS_OF_ALL_TABS && !isDone; slot++) {
+    await navigator.locks.request(`darkroom-stream-${slot}`, { ifAvailable: true }, async (lock) => {
+      isDone = lock !== null;
+      if (lock) await stream();
+    });
+  }
 }
 
 async function askWhileOpen() {
@@ -228,8 +264,7 @@ async function refresh(name, id) {
   try {
     take(name, await askJson(`jobs/${id}`));
   } catch (error) {
-    const { status } = /** @type {import("./service.js").Problem} */ (error);
-    if (status === 404 || status === 410) putAway(name);
+    if (/** @type {import("./service.js").Problem} */ (error).isGone) putAway(name);
     else if (!found(name)?.job) setTimeout(refresh, 1000, name, id);
   }
 }

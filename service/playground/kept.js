@@ -1,5 +1,10 @@
 /** What outlives a reload of this tab, and ends with it. Knows nothing of what it keeps. */
 
+/** @type {Map<string, string>} what the browser would not keep: it ends with the page */
+const unkept = new Map();
+
+let isForgotten = false;
+
 /**
  * @template T
  * @param {string} name
@@ -8,23 +13,35 @@
  */
 export function kept(name, otherwise) {
   try {
-    return JSON.parse(sessionStorage.getItem(name) ?? "null") ?? otherwise;
+    return JSON.parse(unkept.get(name) ?? sessionStorage.getItem(name) ?? "null") ?? otherwise;
   } catch {
     return otherwise;
   }
 }
 
 /**
- * Null forgets it. Where the browser keeps nothing, or has no room, the page works without.
+ * Where the browser keeps nothing, or has no room, it lasts as long as the page.
  *
  * @param {string} name
  * @param {unknown} value
  */
 export function keep(name, value) {
+  if (isForgotten) return;
+  const text = JSON.stringify(value);
   try {
-    if (value === null) sessionStorage.removeItem(name);
-    else sessionStorage.setItem(name, JSON.stringify(value));
+    sessionStorage.setItem(name, text);
+    unkept.delete(name);
   } catch {
-    // Storage is switched off, or full.
+    unkept.set(name, text);
+  }
+}
+
+/** All of it, and what this page would keep from now on. */
+export function forget() {
+  isForgotten = true;
+  try {
+    sessionStorage.clear();
+  } catch {
+    // There is nothing in it.
   }
 }

@@ -28,9 +28,10 @@ function Shown({ id, title, content: Content, props, closed }) {
   const element = useRef(null);
   const close = () => element.current.close(); // and the focus goes back to where it was
   useLayoutEffect(() => element.current.showModal(), []);
+  // Where it was pressed, not released: a text is selected from within.
   const beside = (/** @type {MouseEvent} */ event) => event.target === element.current && close();
   return html`
-    <dialog ref=${element} aria-labelledby="dialog-${id}" onClose=${closed} onClick=${beside}>
+    <dialog ref=${element} aria-labelledby="dialog-${id}" onClose=${closed} onMouseDown=${beside}>
       <div class="dialog">
         <div class="dialog-head">
           <h2 id="dialog-${id}">${title}</h2>

@@ -14,9 +14,9 @@ const recalled = observable(/** @type {null | { name: string, error?: string, fo
 /** @param {File} file */
 async function recallFrom(file) {
   try {
+    location.hash = ""; // where it is told what became of it
     const type = TYPES.includes(file.type) ? file.type : "application/octet-stream";
     const found = await askJson("inspect", { method: "POST", headers: { "Content-Type": type }, body: file });
-    location.hash = "";
     recall(found.parameters);
     recalled.set({ name: file.name, found });
     say(`The settings of ${file.name} are in the form.`);

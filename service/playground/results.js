@@ -10,6 +10,9 @@ import { html } from "./vendor/htm-preact.js";
 
 const IDEAS = ["a photo of a fox", "a watercolor of a hippo on a blue background", "an oil painting of a penguin"];
 
+/** @type {WeakMap<object, any>} the card of each as it is: one that did not change is not drawn anew */
+const drawn = new WeakMap();
+
 export function Results() {
   const cards = [
     ...useObservable(jobs).map((each) => ({ each, Card: JobCard })),
@@ -17,7 +20,10 @@ export function Results() {
   ].sort((one, other) => other.each.submittedAt - one.each.submittedAt);
   return html`
     <section class="results" aria-label="Results">
-      ${cards.map(({ each, Card }) => html`<${Card} key=${each.name} each=${each} />`)}
+      ${cards.map(({ each, Card }) => {
+        if (!drawn.has(each)) drawn.set(each, html`<${Card} key=${each.name} each=${each} />`);
+        return drawn.get(each);
+      })}
       ${cards.length === 0 && html`<${Beginning} />`}
     </section>
   `;

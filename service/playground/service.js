@@ -4,7 +4,7 @@
  * Knows HTTP, keys and problems; knows nothing of jobs, or of what is shown.
  */
 
-import { keep, kept } from "./kept.js";
+import { forget, keep, kept } from "./kept.js";
 import { observable } from "./observable.js";
 
 const KEY = "darkroom-key";
@@ -21,6 +21,9 @@ export const hasKey = observable(kept(KEY, "") !== "");
 
 /** How far the service's clock is before this one, in milliseconds. */
 let ahead = 0;
+
+/** Its Date header leaves out what is less than a second, and is looked up once a second. */
+const DATE_LAGS_MILLISECONDS = 2000;
 
 /** An answer that is an error: what the service says, and field by field where it says so. */
 export class Problem extends Error {
@@ -40,6 +43,11 @@ export class Problem extends Error {
   /** Whether the same request may be taken later, without anybody doing anything. */
   get passes() {
     return this.status >= 502 && this.status <= 504;
+  }
+
+  /** Whether there was something, and it was deleted or has expired. */
+  get isGone() {
+    return this.status === 404 || this.status === 410;
   }
 }
 
@@ -123,7 +131,7 @@ export function giveKey(key) {
 
 /** The page begins anew without it, and without what was made with it. */
 export function forgetKey() {
-  sessionStorage.clear();
+  forget();
   location.reload();
 }
 
@@ -148,8 +156,10 @@ function keyGiven(words) {
 async function fetched(path, options) {
   try {
     const signal = options.signal ?? AbortSignal.timeout(ANSWER_MILLISECONDS);
+    const asked = Date.now();
     const answer = await fetch(address(path), { cache: "no-store", ...options, signal });
-    tellTime(answer.headers.get("Date"));
+    const date = Date.parse(answer.headers.get("Date") ?? "");
+    if (date) ahead = Math.max(date - Date.now(), Math.min(ahead, date + DATE_LAGS_MILLISECONDS - asked));
     if (!reachable.value) reachable.set(true);
     return answer;
   } catch (error) {
@@ -157,12 +167,6 @@ async function fetched(path, options) {
     if (reachable.value) reachable.set(false);
     throw new Unreachable("The service does not answer.");
   }
-}
-
-/** @param {string | null} date of an answer: whole seconds, so half a second is added on average */
-function tellTime(date) {
-  const now = Date.parse(date ?? "") + 500;
-  if (Math.abs(now - serviceNow()) > 2000) ahead = now - Date.now();
 }
 
 /** @param {Response} answer */

@@ -54,8 +54,10 @@ export function reuse(job) {
  * @param {Record<string, any>} parameters
  */
 export function recall(parameters) {
+  const model = modelOf(parameters.model ?? settings.value?.model);
+  if (!model) return; // what is offered is not known yet
   refused.set({});
-  edit(settingsOf(parameters, modelOf(parameters.model ?? settings.value?.model)));
+  edit(settingsOf(parameters, model));
   focusOn("prompt");
 }
 
@@ -88,8 +90,9 @@ export function makeGrid(axes) {
 
 /** @param {(request: Record<string, any>) => Promise<import("./service.js").Problem | null>} submit */
 async function post(submit) {
-  if (!settings.value?.seed_locked) edit({ seed: String(drawnSeed()) });
-  const model = modelOf(current().model);
+  const model = modelOf(settings.value?.model);
+  if (!model) return; // what is offered is not known yet
+  if (!current().seed_locked) edit({ seed: String(drawnSeed()) });
   isChecked.set(true);
   const wrong = Object.keys(refusals(current(), model));
   if (wrong.length) {

@@ -97,7 +97,7 @@ function Words({ values, wrong, model, styles }) {
           label="Style"
           value=${values.style}
           error=${wrong.style}
-          hint=${style && html`Draws “${style.prompt.replace("{prompt}", values.prompt || "…")}”`}
+          hint=${style && html`Draws “${style.prompt.replace("{prompt}", () => values.prompt || "…")}”`}
           change=${(/** @type {string} */ value) => edit({ style: value })}
           options=${[{ value: "", text: "None" }, ...styles.map(({ name }) => ({ value: name, text: name }))]}
         />
@@ -268,7 +268,7 @@ function More({ values, wrong, model }) {
         change=${(/** @type {string} */ value) => edit({ output_format: value })}
         options=${FORMATS.map((format) => ({ value: format, text: format }))}
       />
-      ${model.limits.clip_skip > 0 && layers}
+      ${(model.limits.clip_skip > 0 || wrong.clip_skip) && layers}
       <${Tick}
         name="prompt_weighting"
         label="(words:1.3) in brackets weigh"

@@ -1,6 +1,6 @@
-/** A request brought into the line, through any outage, once. Knows nothing of what becomes of it. */
+/** A request brought to the service, through any outage. Knows nothing of what becomes of it. */
 
-import { post } from "./service.js";
+import { askJson, post } from "./service.js";
 
 const FIRST_PAUSE_SECONDS = 0.5;
 const LONGEST_PAUSE_SECONDS = 5;
@@ -22,10 +22,28 @@ export function requestName() {
  * @returns {Promise<any>}
  * @throws {import("./service.js").Problem} that does not pass by itself
  */
-export async function place(path, request, name, waits) {
+export function place(path, request, name, waits) {
+  return throughOutages(() => post(path, request, { "Idempotency-Key": name }), waits);
+}
+
+/**
+ * @param {string} path of what may be asked twice
+ * @param {(problem: import("./service.js").Problem | import("./service.js").Unreachable) => void} waits is told why
+ * @returns {Promise<any>}
+ * @throws {import("./service.js").Problem} that does not pass by itself
+ */
+export function cancel(path, waits) {
+  return throughOutages(() => askJson(path, { method: "POST" }), waits);
+}
+
+/**
+ * @param {() => Promise<any>} asked
+ * @param {(problem: import("./service.js").Problem | import("./service.js").Unreachable) => void} waits
+ */
+async function throughOutages(asked, waits) {
   for (let pause = FIRST_PAUSE_SECONDS;; pause = Math.min(pause * 2, LONGEST_PAUSE_SECONDS)) {
     try {
-      return await post(path, request, { "Idempotency-Key": name });
+      return await asked();
     } catch (error) {
       const problem = /** @type {any} */ (error);
       if (!problem.passes) throw error;
