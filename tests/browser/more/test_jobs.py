@@ -60,6 +60,12 @@ def start_again(service: Service, redis_url: str) -> subprocess.Popen[bytes]:
     return start_module("service", variables(redis_url=redis_url, data_dir=str(service.data_dir), port=port))
 
 
+def kill(service: Service, replacements: list[subprocess.Popen[bytes]]) -> None:
+    """The service, or what was started in its place."""
+    again = [process for process in replacements if "service" in process.args]
+    end(again[-1] if again else service.process, signal.SIGKILL)
+
+
 def is_step(card: Locator, step: int) -> bool:
     """Whether it says that so many steps are done, or more."""
     said = re.search(r"Step (\d+) of", card.inner_text())
@@ -157,7 +163,7 @@ def test_the_service_starts_again_in_the_middle(
 ) -> None:
     first = playground.reach(playground.ask_for("steps 100"), "running")
     wait_until(lambda: is_step(first, 5))
-    end(running.process, signal.SIGKILL)
+    kill(running, replacements)
     outage = playground.page.get_by_role("alert").filter(has_text="does not answer")
     expect(outage).to_be_visible()
     late = playground.ask_for("steps 21")  # nobody is there to take it
@@ -167,6 +173,47 @@ def test_the_service_starts_again_in_the_middle(
         playground.reach(playground.page.get_by_role("article", name=prompt), "succeeded", 60)
     expect(outage).to_have_count(0)
     assert len(running.http.get("/jobs").json()["jobs"]) == 2
+
+
+def test_a_cancel_outlives_an_outage(
+    running: Service, redis_url: str, replacements: list[subprocess.Popen[bytes]], playground: Playground
+) -> None:
+    playground.reach(playground.ask_for(LONG), "running")
+    kill(running, replacements)
+    playground.page.keyboard.press("Escape")
+    expect(playground.button("Canceling…")).to_be_disabled()
+    replacements.append(start_again(running, redis_url))
+    playground.reach(playground.cards.first, "canceled")
+
+
+def test_a_key_that_is_held_counts_once(playground: Playground) -> None:
+    playground.field("Prompt").fill(LONG)
+    for key in ("Control+Enter", "Escape"):
+        playground.page.keyboard.down(key.split("+")[0])
+        for _ in range(5):  # each but the first is a repeat
+            playground.page.keyboard.down(key.split("+")[-1])
+        for each in key.split("+"):
+            playground.page.keyboard.up(each)
+        if key != "Escape":
+            expect(playground.cards).to_have_count(1)
+            playground.ask_for(LONG)
+    expect(playground.button("Cancel Esc")).to_have_count(1)
+    assert playground.cards.count() == 2
+
+
+def test_a_gallery_does_not_press_a_service_that_is_away(
+    running: Service, redis_url: str, replacements: list[subprocess.Popen[bytes]], playground: Playground
+) -> None:
+    playground.reach(playground.ask_for("instant"), "succeeded")
+    kill(running, replacements)
+    asked: list[str] = []
+    playground.page.on("request", lambda request: asked.append(request.url))
+    playground.page.get_by_role("link", name="Gallery").click()
+    expect(playground.page.get_by_role("alert").filter(has_text="does not answer").first).to_be_visible()
+    playground.page.wait_for_timeout(3000)
+    assert len(asked) < 15
+    replacements.append(start_again(running, redis_url))
+    expect(playground.page.get_by_role("img", name="instant")).to_be_visible()
 
 
 def test_a_worker_that_dies_is_told_as_another_attempt(
