@@ -50,7 +50,8 @@ class LatentColours:
         return pixels.reshape(*latents.shape[-2:], 3)
 
     def _noise(self, points: torch.Tensor) -> float:
-        """How much further latents are spread than clean ones are: many schedulers hold noise that is scaled up."""
+        """How much further latents are spread than clean ones are: many schedulers hold noise that is scaled up, and
+        guidance overdoes what is expected at the first steps."""
         return max(1.0, _spread(points) / self._spread)
 
 

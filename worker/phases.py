@@ -14,6 +14,7 @@ import torch
 from PIL.Image import Image
 
 from contract.parameters import GenerationParameters
+from worker.expected_latents import ExpectedLatents
 from worker.guidance import guidance_scale
 from worker.pipeline import LoadedPipeline
 from worker.prompt_encoding import EncodedPrompt, prompt_arguments
@@ -31,8 +32,8 @@ class ImageToDraw:
 
 
 PeekLatents = Callable[[int], torch.Tensor]
-"""The latents of the image of that index after a step, a batch of one in the CPU's memory; only while its callback
-runs."""
+"""The clean latents that are expected of the image of that index after a step, or its latents as they are where that is
+not known: a batch of one in the CPU's memory; only while the step's callback runs."""
 
 OnBatchStep = Callable[[int, int, PeekLatents], None]
 """Called with the steps done and in all of one pipeline call, and a way to its latents; what it raises ends the run."""
@@ -46,6 +47,7 @@ def draw_latents(loaded: LoadedPipeline, images: Sequence[ImageToDraw], on_step:
     """
     pipeline, parameters = loaded.pipeline, images[0].parameters
     pipeline.scheduler = build_scheduler(parameters.scheduler, loaded.scheduler_config)
+    expected = ExpectedLatents(pipeline.scheduler)
     takes = signature(pipeline.__call__).parameters
     arguments = {
         **prompt_arguments([image.prompt for image in images]),
@@ -55,7 +57,7 @@ def draw_latents(loaded: LoadedPipeline, images: Sequence[ImageToDraw], on_step:
         "guidance_scale": guidance_scale([image.parameters.guidance_scale for image in images]),
         "generator": [torch.Generator("cpu").manual_seed(image.seed) for image in images],
         "output_type": "latent",
-        **_callback(pipeline, takes, parameters, on_step),
+        **_callback(pipeline, takes, parameters, expected, on_step),
     }
     # PixArt would draw the nearest of its own sizes and rewrite the prompt.
     arguments |= {name: False for name in ("use_resolution_binning", "clean_caption") if name in takes}
@@ -67,7 +69,8 @@ def draw_latents(loaded: LoadedPipeline, images: Sequence[ImageToDraw], on_step:
         if isinstance(each, torch.Tensor)
     }
     try:
-        latents: torch.Tensor = pipeline(**arguments).images
+        with expected.kept():
+            latents: torch.Tensor = pipeline(**arguments).images
     finally:
         pipeline.maybe_free_model_hooks()
     return list(_unpacked(pipeline, parameters, latents).split(1))  # type: ignore[no-untyped-call]
@@ -98,18 +101,22 @@ def _unpacked(pipeline: Any, parameters: GenerationParameters, latents: torch.Te
     return latents
 
 
-def _callback(pipeline: Any, takes: Any, parameters: GenerationParameters, on_step: OnBatchStep) -> dict[str, Any]:
+def _callback(
+    pipeline: Any, takes: Any, parameters: GenerationParameters, expected: ExpectedLatents, on_step: OnBatchStep
+) -> dict[str, Any]:
     """The pipeline's way to tell that a step is done. How many there are, the scheduler knows: not always as asked."""
     done = 0
 
     def step_done(latents: torch.Tensor) -> None:
         nonlocal done
         done += 1
-        on_step(
-            done,
-            len(pipeline.scheduler.timesteps),
-            lambda index: _unpacked(pipeline, parameters, latents[index : index + 1]),
-        )
+
+        def peek(index: int) -> torch.Tensor:
+            clean = expected.of(index)
+            return _unpacked(pipeline, parameters, latents[index : index + 1] if clean is None else clean)
+
+        on_step(done, len(pipeline.scheduler.timesteps), peek)
+        expected.forget()
 
     def on_step_end(_pipe: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         step_done(tensors["latents"])

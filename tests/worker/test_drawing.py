@@ -50,7 +50,7 @@ def test_before_a_retry_what_nobody_holds_is_given_back(tmp_path: Path, monkeypa
     assert held == [None]  # no exception, whose traceback would hold the activations
 
 
-@pytest.mark.parametrize("scheduler", ["DDIM", "Euler a"])
+@pytest.mark.parametrize("scheduler", [each.name for each in POCKET.offered_schedulers])
 def test_a_picture_is_the_same_whether_its_previews_are_seen_or_not(draw: Denoiser, scheduler: str) -> None:
     asked = parameters(scheduler=scheduler, num_images_per_prompt=2)
     unseen = draw(asked, ignore)

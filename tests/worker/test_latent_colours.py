@@ -92,17 +92,17 @@ def test_of_a_large_picture_a_part_is_learned(colours: LatentColours) -> None:
     assert difference(colours.picture(large), decoded(large)) < 1
 
 
-def test_the_bundled_models_noise_turns_into_its_picture(tmp_path: Path) -> None:
+def test_the_bundled_models_picture_is_seen_long_before_its_noise_is_gone(tmp_path: Path) -> None:
     draw = denoiser(tmp_path, CPU)
     for seed, prompt in enumerate(("a red fox", "a green tree", "a penguin on a blue background")):
         draw(parameters(prompt=prompt, seed=seed, num_inference_steps=10), ignore)
-    for scheduler in ("DDIM", "Euler a"):
+    for scheduler in ("Euler a", "UniPC"):
         seen: list[PreviewArray | None] = []
         asked = parameters(prompt="a penguin on a blue background", num_inference_steps=10, scheduler=scheduler)
         (picture,) = draw(asked, lambda _step, _total, peek, seen=seen: seen.append(peek())).images
-        first, *_, last = (difference(pixels, picture) for pixels in seen if pixels is not None)
-        assert len(seen) == 10
-        assert last < first / 2
+        differences = [difference(pixels, picture) for pixels in seen if pixels is not None]
+        assert len(differences) == 10
+        assert differences[4] < 1.5 * differences[-1]
 
 
 def test_the_warm_up_teaches_the_first_colours(tmp_path: Path) -> None:
