@@ -74,14 +74,14 @@ function skipToMain(event) {
 }
 
 /**
- * Escape, once for each press, cancels what was submitted last and has not ended; where a dialog is open it closes that,
- * and it empties a search field.
+ * Escape, once for each press, cancels what was submitted last and has not ended, where that is seen. Where a dialog is
+ * open it closes that.
  *
  * @param {KeyboardEvent} event
  */
 function cancelLatest(event) {
   if (event.key !== "Escape" || event.isComposing || event.repeat) return;
-  if (document.querySelector("dialog[open]") || /** @type {Element} */ (event.target).matches("[type=search]")) return;
+  if (document.querySelector("dialog[open]") || !document.querySelector(".results")) return;
   const job = jobs.value.find((each) => isOpen(each) && !each.isUnwanted);
   const grid = grids.value.find((each) => isOpenGrid(each) && !each.isUnwanted);
   if (job && job.submittedAt > (grid?.submittedAt ?? 0)) cancelJob(job);

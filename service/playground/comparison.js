@@ -1,6 +1,6 @@
 /** Two jobs side by side: their first pictures, and in what they differ. */
 
-import { address } from "./service.js";
+import { SignedImage } from "./signed_image.js";
 import { html } from "./vendor/htm-preact.js";
 import { duration } from "./words.js";
 
@@ -14,12 +14,7 @@ export function Comparison({ jobs }) {
         (job) =>
           html`
             <figure key=${job.id}>
-              <img
-                src=${address(job.images[0].signed_url)}
-                width=${job.images[0].width}
-                height=${job.images[0].height}
-                alt=${job.parameters.prompt}
-              />
+              <${SignedImage} jobId=${job.id} image=${job.images[0]} alt=${job.parameters.prompt} />
             </figure>
           `,
       )}

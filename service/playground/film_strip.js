@@ -1,6 +1,6 @@
 /** The steps of a picture that was watched, one beside the other, to be gone through. The service does not keep them. */
 
-import { address } from "./service.js";
+import { SignedImage } from "./signed_image.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 
 const FRAME_MILLISECONDS = 150;
@@ -8,8 +8,15 @@ const PLAY_MILLISECONDS = 3000;
 
 /** @param {{ previews: import("./job_news.js").Preview[], job: any }} props */
 export function FilmStrip({ previews, job }) {
-  const frames = previews.map(({ step, total, image }) => ({ name: `Step ${step} of ${total}`, step, src: image }));
-  if (job.images[0]) frames.push({ name: "The picture", step: -1, src: address(job.images[0].signed_url) });
+  const frames = previews.map(({ step, total, image }) => ({
+    name: `Step ${step} of ${total}`,
+    step,
+    picture: html`<img src=${image} alt="" />`,
+  }));
+  if (job.images[0]) {
+    const picture = html`<${SignedImage} jobId=${job.id} image=${job.images[0]} alt="" />`;
+    frames.push({ name: "The picture", step: -1, picture });
+  }
   const last = frames.length - 1;
   const pause = Math.min(FRAME_MILLISECONDS, PLAY_MILLISECONDS / frames.length);
   const [at, goTo] = useState(last);
@@ -32,7 +39,7 @@ export function FilmStrip({ previews, job }) {
     <details class="strip">
       <summary>Film strip, ${previews.length} steps</summary>
       <figure>
-        <img src=${frame.src} alt="" />
+        ${frame.picture}
         <figcaption>${frame.name}</figcaption>
       </figure>
       <div class="row">
@@ -49,12 +56,12 @@ export function FilmStrip({ previews, job }) {
       </div>
       <ol class="frames">
         ${frames.map(
-          ({ name, step, src }, place) =>
+          ({ name, step, picture }, place) =>
             html`
               <li key=${step}>
                 <button type="button" aria-label=${name} aria-pressed=${String(place === at)} onClick=${() =>
                   goTo(place)}>
-                  <img src=${src} alt="" />
+                  ${picture}
                 </button>
               </li>
             `,

@@ -9,7 +9,8 @@ import { show } from "./modal.js";
 import { useObservable } from "./observable.js";
 import { offers } from "./offers.js";
 import { showPicture } from "./picture_dialog.js";
-import { address, askJson } from "./service.js";
+import { askJson } from "./service.js";
+import { SignedImage } from "./signed_image.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { moment, plural } from "./words.js";
 
@@ -20,14 +21,12 @@ const ASK_AGAIN_MILLISECONDS = 2000;
 
 export function Gallery() {
   const [filters, setFilters] = useState({ model: "", status: "", labels: "" });
-  const [selected, select] = useState(/** @type {any[]} */ ([]));
+  const [chosen, choose] = useState(/** @type {string[]} */ ([]));
   const { jobs, isWhole, trouble, more, drop } = usePages(filters);
-  const dropped = (/** @type {string} */ id) => {
-    drop(id);
-    select(selected.filter((each) => each.id !== id));
-  };
-  const compared = (/** @type {any} */ job) =>
-    select(selected.includes(job) ? selected.filter((each) => each !== job) : [...selected, job].slice(-2));
+  const selected = chosen.flatMap((id) => jobs.filter((job) => job.id === id)); // one may be shown no more
+  const ids = selected.map(({ id }) => id);
+  const compared = (/** @type {string} */ id) =>
+    choose(ids.includes(id) ? ids.filter((each) => each !== id) : [...ids, id].slice(-2));
   return html`
     <h2>Gallery</h2>
     <${Filters} filters=${filters} setFilters=${setFilters} />
@@ -47,14 +46,14 @@ export function Gallery() {
         (job) =>
           html`
             <li key=${job.id}>
-              <${Tile} job=${job} drop=${dropped} isSelected=${selected.includes(job)} select=${() => compared(job)} />
+              <${Tile} job=${job} drop=${drop} isSelected=${ids.includes(job.id)} select=${() => compared(job.id)} />
             </li>
           `,
       )}
     </ul>
     ${isWhole && !jobs.length && html`<p class="empty">Nothing here yet.</p>`}
     ${trouble && html`<p class="wrong" role="alert">${trouble}</p>`}
-    ${!isWhole && html`<${More} more=${more} isTrouble=${trouble !== ""} />`}
+    ${!isWhole && (jobs.length > 0 || trouble) && html`<${More} more=${more} isTrouble=${trouble !== ""} />`}
   `;
 }
 
@@ -178,7 +177,7 @@ function Tile({ job, isSelected, select, drop }) {
   return html`
     <button type="button" class="image" onClick=${opened}>
       ${image
-        ? html`<img loading="lazy" src=${thumbnail(image)} width=${image.width} height=${image.height} alt=${prompt} />`
+        ? html`<${SignedImage} jobId=${job.id} image=${image} query=${thumbnail(image)} alt=${prompt} loading="lazy" />`
         : html`<span class="cell" data-status=${job.status}>${job.status}<br />${prompt}</span>`}
     </button>
     <small>${moment(job.created_at)}${job.images.length > 1 ? ` · ${plural(job.images.length, "picture")}` : ""}</small>
@@ -188,8 +187,8 @@ function Tile({ job, isSelected, select, drop }) {
 }
 
 /** @param {any} image */
-function thumbnail({ signed_url: url, width }) {
-  return address(width > THUMBNAIL ? `${url}&width=${THUMBNAIL}` : url);
+function thumbnail({ width }) {
+  return width > THUMBNAIL ? `&width=${THUMBNAIL}` : "";
 }
 
 /** @param {{ job: any, deleted: () => void, close: () => void }} props */

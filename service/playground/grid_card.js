@@ -5,7 +5,9 @@ import { cancelGrid, isOpenGrid, putGridAway } from "./grids.js";
 import { Message, show } from "./modal.js";
 import { showPicture } from "./picture_dialog.js";
 import { say } from "./said.js";
-import { address, askJson } from "./service.js";
+import { askJson } from "./service.js";
+import { SignedDownload } from "./signed_download.js";
+import { SignedImage } from "./signed_image.js";
 import { html, useEffect } from "./vendor/htm-preact.js";
 import { duration } from "./words.js";
 
@@ -31,10 +33,17 @@ export function GridCard({ each }) {
             </button>`
           : html`<button type="button" class="plain" onClick=${() => putGridAway(each.name)}>Put away</button>`}
         ${grid?.counts.succeeded > 0 &&
-          html`<a class="button" href=${address(grid.sheet_signed_url)} download="grid.png">Download the sheet</a>`}
+          html`<${SignedDownload} url=${grid.sheet_signed_url} name="grid.png" renewed=${() => signedSheet(grid)}>
+            Download the sheet
+          <//>`}
       </div>
     </article>
   `;
+}
+
+/** @param {any} grid */
+async function signedSheet({ id }) {
+  return (await askJson(`grids/${id}`)).sheet_signed_url;
 }
 
 /** @param {any} axis */
@@ -96,7 +105,7 @@ function Cell({ cell }) {
   const seconds = (timings.denoise_seconds ?? 0) + (timings.decode_seconds ?? 0);
   return html`
     <button type="button" class="image" onClick=${() => showCell(cell)}>
-      <img src=${address(image.signed_url)} width=${image.width} height=${image.height} alt="${cell.x}, ${cell.y}" />
+      <${SignedImage} jobId=${cell.job_id} image=${image} alt="${cell.x}, ${cell.y}" />
     </button>
     <small>${duration(seconds)}</small>
   `;

@@ -8,7 +8,8 @@ import { useObservable } from "./observable.js";
 import { workers } from "./offers.js";
 import { showPicture } from "./picture_dialog.js";
 import { say } from "./said.js";
-import { address, serviceNow } from "./service.js";
+import { serviceNow } from "./service.js";
+import { SignedImage } from "./signed_image.js";
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
 import { duration, ordinal, plural } from "./words.js";
 
@@ -136,12 +137,7 @@ function Pictures({ job }) {
         (/** @type {any} */ image, /** @type {number} */ place) =>
           html`
             <button key=${image.index} type="button" class="image" onClick=${() => showPicture(job, place)}>
-              <img
-                src=${address(image.signed_url)}
-                width=${image.width}
-                height=${image.height}
-                alt=${job.parameters.prompt}
-              />
+              <${SignedImage} jobId=${job.id} image=${image} alt=${job.parameters.prompt} />
             </button>
           `,
       )}

@@ -4,8 +4,9 @@ import { CopyAs } from "./copy_as.js";
 import { deleteJob } from "./jobs.js";
 import { Confirmation, Message, show } from "./modal.js";
 import { say } from "./said.js";
-import { address } from "./service.js";
 import { reuse, reuseSeed, vary } from "./settings.js";
+import { SignedDownload } from "./signed_download.js";
+import { newlySigned } from "./signed_image.js";
 import { html } from "./vendor/htm-preact.js";
 import { plural, timingWords } from "./words.js";
 
@@ -57,7 +58,8 @@ export function Download({ job, image }) {
   const words = job.parameters.prompt.toLowerCase().match(/[a-z0-9]+/g) ?? [];
   const extension = image.url.split(".").pop();
   const name = `${[...words.slice(0, 8), image.seed].join("-").slice(0, 80)}.${extension}`;
-  return html`<a class="button" href=${address(image.signed_url)} download=${name}>Download</a>`;
+  const renewed = () => newlySigned(job.id, image);
+  return html`<${SignedDownload} url=${image.signed_url} name=${name} renewed=${renewed}>Download<//>`;
 }
 
 /**

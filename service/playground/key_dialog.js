@@ -17,12 +17,10 @@ export function KeyDialog() {
     if (input.value.trim()) giveKey(input.value);
     input.value = "";
   };
-  // Nothing can be done here without a key: it stays open. A second Escape closes it in spite of that.
+  // Nothing can be done here without a key: it stays open. A browser heeds no `cancel` that is prevented twice.
   const closed = () => keyWanted.value !== null && element.current.showModal();
   return html`
-    <dialog ref=${element} aria-labelledby="key-title" onClose=${closed} onCancel=${(
-      /** @type {Event} */ event,
-    ) => event.preventDefault()}>
+    <dialog ref=${element} aria-labelledby="key-title" onClose=${closed}>
       <form class="dialog" onSubmit=${given}>
         <h2 id="key-title">This service asks for a key</h2>
         <p>Whoever runs it has one for you. It is kept for this tab, until you close it.</p>
@@ -32,8 +30,6 @@ export function KeyDialog() {
           type="password"
           autocomplete="off"
           spellcheck="false"
-          pattern="\\s*[!-~]+\\s*"
-          title="letters, digits and signs, as it was given to you"
           aria-invalid=${wanted ? "true" : undefined}
           aria-describedby="key-wrong"
           required

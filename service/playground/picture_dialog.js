@@ -2,9 +2,9 @@
 
 import { Download, JobActions, JobFacts } from "./job_details.js";
 import { show } from "./modal.js";
-import { address } from "./service.js";
 import { reuseSeed } from "./settings.js";
-import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { SignedImage } from "./signed_image.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 /**
  * @param {any} job with pictures
@@ -18,12 +18,14 @@ export function showPicture(job, place = 0, deleted = () => {}) {
 /** @param {{ job: any, first: number, deleted: () => void, close: () => void }} props */
 function Picture({ job, first, deleted, close }) {
   const [place, goTo] = useState(first);
+  const figure = useRef(null);
   const { images } = job;
   const image = images[place];
-  useEffect(() => {
+  useLayoutEffect(() => {
     const turned = (/** @type {KeyboardEvent} */ event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
-      if (by) goTo((at) => Math.min(Math.max(at + by, 0), images.length - 1));
+      const isOnTop = [...document.querySelectorAll("dialog[open]")].at(-1)?.contains(figure.current);
+      if (by && isOnTop) goTo((at) => Math.min(Math.max(at + by, 0), images.length - 1));
     };
     addEventListener("keydown", turned);
     return () => removeEventListener("keydown", turned);
@@ -50,8 +52,8 @@ function Picture({ job, first, deleted, close }) {
     </div>
   `;
   return html`
-    <figure class="large">
-      <img src=${address(image.signed_url)} width=${image.width} height=${image.height} alt=${job.parameters.prompt} />
+    <figure ref=${figure} class="large">
+      <${SignedImage} jobId=${job.id} image=${image} alt=${job.parameters.prompt} />
       <figcaption>${job.parameters.prompt}</figcaption>
     </figure>
     ${images.length > 1 && turn}

@@ -122,9 +122,14 @@ export function post(path, document, headers) {
   });
 }
 
-/** @param {string} key as the person gave it */
-export function giveKey(key) {
-  keep(KEY, key.trim());
+/** @param {string} typed by the person */
+export function giveKey(typed) {
+  const key = typed.trim();
+  if (!/^[!-~]+$/.test(key)) { // a header takes no other
+    keyWanted.set("A key has no spaces, and no letters but those from A to Z.");
+    return;
+  }
+  keep(KEY, key);
   hasKey.set(true);
   keyWanted.set(null);
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.playground import Playground
 from tests.conftest import end
@@ -37,6 +37,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     def open_one(url: str, **options: Any) -> Playground:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}} | options)
         context.set_default_timeout(20_000)
+        expect.set_options(timeout=20_000)
         context.on("page", lambda page: _listen(page, complaints))
         page = context.new_page()
         page.goto(url)
