@@ -46,7 +46,7 @@ test-compile: $(VENV)/installed-dev
 
 # The playground in the Chromium of the system, for minutes.
 test-browser: $(VENV)/installed-dev
-	$(BIN)/pytest tests/browser tests/browser/more
+	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/browser/test_smoke.py tests/browser/more
 
 # Other people's clients, each in an environment of its own; needs Node 20 and npm.
 test-clients: $(VENV)/installed-dev $(CLIENT_ENVIRONMENTS) tests/clients/node/node_modules/.package-lock.json

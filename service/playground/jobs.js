@@ -39,6 +39,7 @@ export function resumeJobs() {
     if (id) refresh(name, id).then(() => cancelIfUnwanted(name));
     else if (!isRefused) bringInLine(name);
   }
+  tend();
   document.addEventListener("visibilitychange", tend);
 }
 
@@ -265,7 +266,6 @@ async function refresh(name, id) {
     take(name, await askJson(`jobs/${id}`));
   } catch (error) {
     if (/** @type {import("./service.js").Problem} */ (error).isGone) putAway(name);
-    else if (!found(name)?.job) setTimeout(refresh, 1000, name, id);
   }
 }
 

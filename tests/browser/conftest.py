@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.playground import Playground
@@ -61,12 +62,14 @@ def _listen(page: Page, complaints: list[str]) -> None:
 
 @contextmanager
 def running_stub(redis_url: str, folder: Path, **environment: str) -> Iterator[Service]:
-    """A service with a worker that obeys its prompts: see tests/stub_worker.py."""
+    """A service with a worker that obeys its prompts: see tests/stub_worker.py. Nothing of it is left in Redis."""
     service = start_service(redis_url, folder, **environment)
     worker = start_stub_worker(service, redis_url, **environment)
     yield service
     end(worker, signal.SIGKILL)
     stop_service(service)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
 
 
 @pytest.fixture(scope="module")

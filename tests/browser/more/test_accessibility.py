@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from playwright.sync_api import Locator, expect
 
 from service.access.key_file import KeyLimits
@@ -61,8 +60,6 @@ def running(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     url = f"unix://{valkey_socket}?db=15"
     with running_stub(url, tmp_path_factory.mktemp("accessibility")) as service:
         yield service
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
 
 
 @pytest.fixture
@@ -267,8 +264,6 @@ def test_the_question_for_a_key_is_fit_for_all(open_page: OpenPage, valkey_socke
         playground.page.keyboard.press("Enter")
         expect(playground.button("Forget the key")).to_be_visible()
         is_fit_for_all(playground)
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
 
 
 def tab_to(target: Locator) -> Locator:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.conftest import CHROMIUM, OpenPage, running_stub
@@ -47,8 +46,6 @@ def running(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     models.write_text("".join(MODEL.format(id=each, source=ROOT / "models/pocket") for each in ("pocket", "other")))
     with running_stub(url, folder / "data", DARKROOM_MODELS=str(models)) as service:
         yield service
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import redis
 from playwright.sync_api import Locator, Page, Route, expect
 
 from service.access.key_file import KeyLimits
@@ -70,8 +69,6 @@ def running(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     add(file, "nobody", KeyLimits())
     with running_stub(url, folder / "data", DARKROOM_API_KEYS_FILE=str(file)) as service:
         yield service, file
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
 
 
 @pytest.fixture
@@ -126,8 +123,6 @@ def test_a_service_without_keys_asks_for_none(open_page: OpenPage, valkey_socket
         page = open_page(service.url).page
         is_let_in(page)
         expect(page.get_by_role("button", name="Forget the key")).to_have_count(0)
-    with redis.Redis.from_url(f"unix://{valkey_socket}?db=14") as client:
-        client.flushdb()
 
 
 @pytest.mark.parametrize("wrong", ["dk_wrong", "ключ", "two words"])
