@@ -68,9 +68,10 @@ function Cells({ grid }) {
       <table>
         <thead>
           <tr>
-            <th scope="col">${y ? calledBy(y) : ""} <span aria-hidden="true">↓</span> ${calledBy(
-              x,
-            )} <span aria-hidden="true">→</span></th>
+            <th scope="col">
+              ${y && html`${calledBy(y)} <span aria-hidden="true">↓</span><br />`} ${calledBy(x)}
+              <span aria-hidden="true"> →</span>
+            </th>
             ${x.values.map((/** @type {any} */ value) => html`<th key=${value} scope="col">${String(value)}</th>`)}
           </tr>
         </thead>

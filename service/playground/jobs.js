@@ -1,9 +1,8 @@
 /**
  * The jobs of this tab: put in line, followed to their end, found again after a reload.
  *
- * Knows the API's jobs; knows nothing of what is shown. A browser opens six connections to one service, for all of its
- * tabs: a tab that is seen streams two jobs, the nearest to their end, where all tabs together stream no more than
- * four, and asks for the others; one that is not seen only asks.
+ * Knows the API's jobs; knows nothing of what is shown. A tab that is seen streams the two jobs that are nearest to their
+ * end, and asks for the others; one that is not seen only asks.
  */
 
 import { eventsOf } from "./event_stream.js";
@@ -11,6 +10,7 @@ import { afterAnswer, afterEvent, isOpen } from "./job_news.js";
 import { keep, kept } from "./kept.js";
 import { observable } from "./observable.js";
 import { ask, askJson } from "./service.js";
+import { withConnection } from "./stream_connections.js";
 import { cancel, place, requestName, seconds } from "./submission.js";
 
 /** @typedef {import("./job_news.js").Followed} Followed */
@@ -18,7 +18,6 @@ import { cancel, place, requestName, seconds } from "./submission.js";
 const KEPT = "darkroom-jobs";
 const MOST_KEPT = 40;
 const STREAMS = 2;
-const STREAMS_OF_ALL_TABS = 4;
 const ASK_SECONDS = 1;
 const ASK_UNSEEN_SECONDS = 5;
 
@@ -215,22 +214,6 @@ async function watch({ name, id }) {
     else await seconds(1);
   }
   if (streams.get(job) === stream) streams.delete(job);
-}
-
-/**
- * Not now where the other tabs have all connections that there are for streams. Locks tell: a page that came over plain
- * http has none, and streams in any case.
- *
- * @param {() => Promise<void>} stream
- */
-async function withConnection(stream) {
-  if (!navigator.locks) return stream();
-  for (let slot = 0, isDone = false; slot < STREAMS_OF_ALL_TABS && !isDone; slot++) {
-    await navigator.locks.request(`darkroom-stream-${slot}`, { ifAvailable: true }, async (lock) => {
-      isDone = lock !== null;
-      if (lock) await stream();
-    });
-  }
 }
 
 async function askWhileOpen() {

@@ -72,6 +72,16 @@ def running_stub(redis_url: str, folder: Path, **environment: str) -> Iterator[S
         client.flushdb()
 
 
+@pytest.fixture
+def stub(running: Service) -> Iterator[Service]:
+    """The `running` of a module with stubs, which each of its tests finds empty."""
+    yield running
+    while jobs := running.http.get("/jobs?limit=100").json()["jobs"]:
+        for job in jobs:
+            running.http.post(f"/jobs/{job['id']}/cancel")
+            running.http.delete(f"/jobs/{job['id']}")
+
+
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """The bundled model."""

@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 
 COMMITTED = ROOT / "docs" / "openapi.json"
 DOCUMENT = create_api().openapi()
-HIDDEN = {"/docs", "/openapi.json", "/static"}
+HIDDEN = {"/", "/playground", "/docs", "/openapi.json", "/static"}
 """Beside the routes of the dialects, which others document."""
 ANY_REQUEST = {"400", "408", "413", "414", "421", "422", "431", "500"}
 

@@ -63,16 +63,6 @@ def running(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def stub(running: Service) -> Iterator[Service]:
-    """One for all tests, each of which finds it empty."""
-    yield running
-    while jobs := running.http.get("/jobs?limit=100").json()["jobs"]:
-        for job in jobs:
-            running.http.post(f"/jobs/{job['id']}/cancel")
-            running.http.delete(f"/jobs/{job['id']}")
-
-
-@pytest.fixture
 def playground(stub: Service, open_page: OpenPage) -> Playground:
     playground = open_page(stub.url)
     expect(playground.field("Prompt")).to_be_visible()

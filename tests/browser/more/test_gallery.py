@@ -48,16 +48,6 @@ def running(valkey_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield service
 
 
-@pytest.fixture
-def stub(running: Service) -> Iterator[Service]:
-    """One for all tests, each of which finds it empty."""
-    yield running
-    while jobs := running.http.get("/jobs?limit=100").json()["jobs"]:
-        for job in jobs:
-            running.http.post(f"/jobs/{job['id']}/cancel")
-            running.http.delete(f"/jobs/{job['id']}")
-
-
 def ended(stub: Service, **parameters: Any) -> dict[str, Any]:
     job = stub.submit(**parameters)
     document: dict[str, Any] = stub.http.get(f"/jobs/{job['id']}?wait=30").json()

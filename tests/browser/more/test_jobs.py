@@ -41,17 +41,8 @@ def replacements() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture
-def service(running: Service) -> Iterator[Service]:
-    """In whose line nothing is left after the test."""
-    yield running
-    for job in running.http.get("/jobs", params={"limit": 100}).json()["jobs"]:
-        running.http.post(f"/jobs/{job['id']}/cancel")
-        wait_until(lambda job=job: running.http.delete(f"/jobs/{job['id']}").status_code != 409)
-
-
-@pytest.fixture
-def playground(service: Service, open_page: OpenPage) -> Playground:
-    return open_page(service.url)
+def playground(stub: Service, open_page: OpenPage) -> Playground:
+    return open_page(stub.url)
 
 
 def start_again(service: Service, redis_url: str) -> subprocess.Popen[bytes]:
@@ -92,7 +83,7 @@ def test_a_job_shows_its_steps_and_what_emerges(playground: Playground) -> None:
     expect(said).to_have_text("The picture")
 
 
-def test_escape_cancels_what_was_submitted_last(service: Service, playground: Playground) -> None:
+def test_escape_cancels_what_was_submitted_last(stub: Service, playground: Playground) -> None:
     first = playground.reach(playground.ask_for(LONG), "running")
     second = playground.reach(playground.ask_for(LONG), "queued")
     assert "Next in line" in second.inner_text()
@@ -102,7 +93,7 @@ def test_escape_cancels_what_was_submitted_last(service: Service, playground: Pl
     assert first.get_attribute("data-status") == "running"
     first.get_by_role("button", name="Cancel").click()
     playground.reach(first, "canceled")
-    assert [job["status"] for job in service.http.get("/jobs").json()["jobs"]] == ["canceled", "canceled"]
+    assert [job["status"] for job in stub.http.get("/jobs").json()["jobs"]] == ["canceled", "canceled"]
 
 
 def test_several_jobs_take_their_turns(playground: Playground) -> None:
@@ -129,18 +120,18 @@ def test_a_withheld_picture_is_told(playground: Playground) -> None:
     assert "withheld" in card.inner_text()
 
 
-def test_a_reload_finds_the_job_again(service: Service, playground: Playground) -> None:
+def test_a_reload_finds_the_job_again(stub: Service, playground: Playground) -> None:
     playground.reach(playground.ask_for("steps 100"), "running")
     playground.page.reload()
     card = playground.reach(playground.cards.first, "running")
     wait_until(lambda: card.locator(".preview").count() == 1)
     playground.reach(card, "succeeded")
-    assert len(service.http.get("/jobs").json()["jobs"]) == 1
+    assert len(stub.http.get("/jobs").json()["jobs"]) == 1
     assert playground.cards.count() == 1
     expect(playground.field("Prompt")).to_have_value("steps 100")
 
 
-def test_a_reload_while_the_answer_is_on_its_way_makes_no_second_job(service: Service, playground: Playground) -> None:
+def test_a_reload_while_the_answer_is_on_its_way_makes_no_second_job(stub: Service, playground: Playground) -> None:
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -155,7 +146,7 @@ def test_a_reload_while_the_answer_is_on_its_way_makes_no_second_job(service: Se
     playground.page.reload()
     playground.reach(playground.cards.first, "succeeded")
     assert playground.cards.count() == 1
-    assert len(service.http.get("/jobs").json()["jobs"]) == 1
+    assert len(stub.http.get("/jobs").json()["jobs"]) == 1
 
 
 def test_the_service_starts_again_in_the_middle(
@@ -217,32 +208,32 @@ def test_a_gallery_does_not_press_a_service_that_is_away(
 
 
 def test_a_worker_that_dies_is_told_as_another_attempt(
-    service: Service, redis_url: str, replacements: list[subprocess.Popen[bytes]], playground: Playground
+    stub: Service, redis_url: str, replacements: list[subprocess.Popen[bytes]], playground: Playground
 ) -> None:
     card = playground.reach(playground.ask_for("steps 100"), "running")
     wait_until(lambda: is_step(card, 40))
-    (worker,) = service.http.get("/readyz").json()["workers"]
+    (worker,) = stub.http.get("/readyz").json()["workers"]
     os.kill(worker["pid"], signal.SIGKILL)
     expect(card.get_by_text("No worker is ready")).to_be_visible(timeout=40_000)
-    replacements.append(start_stub(redis_url, service.data_dir))
+    replacements.append(start_stub(redis_url, stub.data_dir))
     wait_until(lambda: "2nd attempt" in card.inner_text() and not is_step(card, 40), 30)
     playground.reach(card, "succeeded")
     assert "2 attempts" in card.inner_text()
 
 
-def test_what_is_put_away_is_kept_by_the_service(service: Service, playground: Playground) -> None:
+def test_what_is_put_away_is_kept_by_the_service(stub: Service, playground: Playground) -> None:
     card = playground.reach(playground.ask_for("instant"), "succeeded")
     card.get_by_role("button", name="Put away").click()
     expect(playground.cards).to_have_count(0)
     playground.page.reload()
     expect(playground.field("Prompt")).to_be_visible()
     assert playground.cards.count() == 0
-    assert len(service.http.get("/jobs").json()["jobs"]) == 1
+    assert len(stub.http.get("/jobs").json()["jobs"]) == 1
 
 
-def test_a_job_that_somebody_deletes_is_gone(service: Service, playground: Playground) -> None:
+def test_a_job_that_somebody_deletes_is_gone(stub: Service, playground: Playground) -> None:
     card = playground.reach(playground.ask_for("instant"), "succeeded")
     card.get_by_role("button", name="Delete").click()
     playground.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(playground.cards).to_have_count(0)
-    assert service.http.get("/jobs").json()["jobs"] == []
+    assert stub.http.get("/jobs").json()["jobs"] == []
