@@ -13,14 +13,18 @@ from darkroom.processes import Child, Watchdog
 from tests.conftest import wait_until
 
 WAIT_FOR_A_SIGNAL = """
-import os, signal, sys, pathlib
+import os, signal, sys, pathlib, time
 file = pathlib.Path(os.environ["STARTED"], str(os.getpid()))
-def end(number, frame):
+def touch():
     file.touch()
+    now = time.time_ns()  # a file's own time is as exact as a tick of the kernel
+    os.utime(file, ns=(now, now))
+def end(number, frame):
+    touch()
     sys.exit(int(os.environ.get("CODE", 0)))
 signal.signal(signal.SIGUSR1, end)
 signal.signal(signal.SIGTERM, end)
-file.touch()
+touch()
 while True:
     signal.pause()
 """
