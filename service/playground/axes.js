@@ -10,10 +10,10 @@ import { MAX_GUIDANCE, MAX_SEED, outOfRange, takesGuidance } from "./limits.js";
 
 /** @typedef {{ x: Axis, y: Axis }} Axes */
 
-export const MAX_CELLS = 100;
+const MAX_CELLS = 100;
 
 /** What an axis can be of here, and how it is called. */
-export const PARAMETERS = {
+const PARAMETERS = {
   num_inference_steps: "Steps",
   guidance_scale: "Guidance",
   scheduler: "Scheduler",
@@ -23,6 +23,11 @@ export const PARAMETERS = {
 const STEPS = [1, 5, 10, 20, 28, 50];
 const GUIDANCES = [1, 2, 4, 7.5, 12, 20];
 const SEEDS = 4;
+
+/** @param {string} parameter */
+export function calledBy(parameter) {
+  return PARAMETERS[/** @type {keyof typeof PARAMETERS} */ (parameter)] ?? parameter;
+}
 
 /**
  * Values that show what the parameter does, the present one among them.

@@ -97,7 +97,7 @@ function NumberInput({ name, value, error, step = "1", min, max, change }) {
 
 /**
  * @param {{ name: string, label: string, value: string, error?: string, hint?: any, change: (value: string) => void,
- *   options: { value: string, text: string, disabled?: boolean }[] }} props
+ *   options: { value: string, text: string }[] }} props
  */
 export function Choice({ name, label, value, error, hint, change, options }) {
   return html`
@@ -108,8 +108,7 @@ export function Choice({ name, label, value, error, hint, change, options }) {
         onChange=${(/** @type {any} */ event) => change(event.target.value)}
       >
         ${options.map(
-          (option) =>
-            html`<option key=${option.value} value=${option.value} disabled=${option.disabled}>${option.text}</option>`,
+          (option) => html`<option key=${option.value} value=${option.value}>${option.text}</option>`,
         )}
       </select>
       <//>

@@ -193,20 +193,12 @@ function thumbnail({ width }) {
 
 /** @param {{ job: any, deleted: () => void, close: () => void }} props */
 function JobDetails({ job, deleted, close }) {
-  const left = () => {
-    close();
-    location.hash = "";
-  };
-  const removed = () => {
-    close();
-    deleted();
-  };
   return html`
     <p>${job.parameters.prompt}</p>
     ${job.error
       ? html`<p class="wrong">${job.error.detail} <code>${job.error.code}</code></p>`
       : html`<p>${job.status}</p>`}
     <${JobFacts} job=${job} />
-    <${JobActions} job=${job} after=${left} deleted=${removed} />
+    <${JobActions} job=${job} close=${close} deleted=${deleted} />
   `;
 }

@@ -1,6 +1,6 @@
 /** One grid: its cells as they fill in, and the sheet. */
 
-import { PARAMETERS } from "./axes.js";
+import { calledBy } from "./axes.js";
 import { cancelGrid, isOpenGrid, putGridAway } from "./grids.js";
 import { Message, show } from "./modal.js";
 import { showPicture } from "./picture_dialog.js";
@@ -15,7 +15,7 @@ import { duration } from "./words.js";
 export function GridCard({ each }) {
   const { grid, request } = each;
   const isOpen = isOpenGrid(each);
-  const name = `${calledBy(request.x)} × ${calledBy(request.y).toLowerCase()}`;
+  const name = `${calledBy(request.x.parameter)} × ${calledBy(request.y.parameter).toLowerCase()}`;
   useEffect(() => {
     if (grid?.status === "ended") say(`Grid ended: ${grid.counts.succeeded} of ${grid.cells.length} pictures`);
   }, [grid?.status]);
@@ -46,11 +46,6 @@ async function signedSheet({ id }) {
   return (await askJson(`grids/${id}`)).sheet_signed_url;
 }
 
-/** @param {any} axis */
-function calledBy({ parameter }) {
-  return PARAMETERS[/** @type {keyof typeof PARAMETERS} */ (parameter)] ?? parameter;
-}
-
 /** @param {any} grid */
 function countWords({ counts, eta_seconds: eta }) {
   const words = Object.entries(counts)
@@ -69,7 +64,7 @@ function Cells({ grid }) {
         <thead>
           <tr>
             <th scope="col">
-              ${y && html`${calledBy(y)} <span aria-hidden="true">↓</span><br />`} ${calledBy(x)}
+              ${y && html`${calledBy(y.parameter)} <span aria-hidden="true">↓</span><br />`} ${calledBy(x.parameter)}
               <span aria-hidden="true"> →</span>
             </th>
             ${x.values.map((/** @type {any} */ value) => html`<th key=${value} scope="col">${String(value)}</th>`)}

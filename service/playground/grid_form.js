@@ -1,6 +1,6 @@
 /** A grid with one click, and its axes for those who want others. */
 
-import { axesRefused, axisParameters, PARAMETERS, suggestedAxis } from "./axes.js";
+import { axesRefused, axisParameters, calledBy, suggestedAxis } from "./axes.js";
 import { Choice, described, Field } from "./fields.js";
 import { takesGuidance } from "./limits.js";
 import { makeGrid } from "./settings.js";
@@ -15,8 +15,7 @@ export function GridForm({ values, model }) {
   const pair = (/** @type {string} */ x, /** @type {string} */ y) =>
     html`
       <button type="button" onClick=${() => makeGrid({ x: suggested(x), y: suggested(y) })}>
-        ${PARAMETERS[/** @type {keyof typeof PARAMETERS} */ (x)]} ×
-        ${" "}${PARAMETERS[/** @type {keyof typeof PARAMETERS} */ (y)].toLowerCase()}
+        ${calledBy(x)} × ${calledBy(y).toLowerCase()}
       </button>
     `;
   const axis = (/** @type {"x" | "y"} */ name, /** @type {string} */ label) =>

@@ -44,7 +44,7 @@ export function resumeGrids() {
 export async function submitGrid(request) {
   const nothing = { id: null, grid: null, isUnwanted: false, trouble: "", isRefused: false };
   const each = { name: requestName(), request, submittedAt: Date.now(), ...nothing };
-  grids.set([each, ...grids.value].slice(0, MOST_KEPT));
+  grids.set([each, ...grids.value].filter((other, index) => index < MOST_KEPT || isOpenGrid(other)));
   keepGrids();
   const problem = await bringInLine(each.name);
   if (problem) putGridAway(each.name);

@@ -33,12 +33,19 @@ export function JobFacts({ job }) {
   `;
 }
 
-/** @param {{ job: any, children?: any, after?: () => void, deleted?: () => void }} props `after`: what takes the form */
-export function JobActions({ job, children, after = () => {}, deleted = () => {} }) {
+/**
+ * @param {{ job: any, children?: any, close?: () => void, deleted?: () => void }} props `close`: the dialog that it is in
+ */
+export function JobActions({ job, children, close = () => {}, deleted = () => {} }) {
   const image = job.images[0];
   const then = (/** @type {() => void} */ action) => () => {
-    after();
+    close();
+    location.hash = ""; // where the form is
     action();
+  };
+  const removed = () => {
+    close();
+    deleted();
   };
   return html`
     <div class="actions">
@@ -47,7 +54,7 @@ export function JobActions({ job, children, after = () => {}, deleted = () => {}
       <button type="button" onClick=${then(() => reuse(job))}>Reuse all</button>
       <button type="button" title="the same with the next seed" onClick=${then(() => vary(job))}>Vary</button>
       <button type="button" onClick=${() => show("Copy this request", CopyAs, { job })}>Copy as…</button>
-      <button type="button" class="plain" onClick=${() => askToDelete(job, deleted)}>Delete</button>
+      <button type="button" class="plain" onClick=${() => askToDelete(job, removed)}>Delete</button>
       ${children}
     </div>
   `;

@@ -1,5 +1,7 @@
 /**
- * What a model takes: the form's first values, what is wrong with what was entered, and the request that it makes. Knows nothing of how a form looks.
+ * What a model takes: the form's first values, what is wrong with what was entered, and the request that it makes.
+ *
+ * Knows nothing of how a form looks.
  */
 
 /**

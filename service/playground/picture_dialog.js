@@ -30,17 +30,10 @@ function Picture({ job, first, deleted, close }) {
     addEventListener("keydown", turned);
     return () => removeEventListener("keydown", turned);
   }, []);
-  const left = () => {
+  const keepSeed = () => {
     close();
     location.hash = "";
-  };
-  const keepSeed = () => {
-    left();
     reuseSeed(image.seed);
-  };
-  const removed = () => {
-    close();
-    deleted();
   };
   const turn = html`
     <div class="actions">
@@ -58,6 +51,6 @@ function Picture({ job, first, deleted, close }) {
     </figure>
     ${images.length > 1 && turn}
     <${JobFacts} job=${job} />
-    <${JobActions} job=${job} after=${left} deleted=${removed} />
+    <${JobActions} job=${job} close=${close} deleted=${deleted} />
   `;
 }

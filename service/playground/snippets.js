@@ -27,17 +27,16 @@ export function curl({ base, request, hasKey }) {
  * @param {Snippet} snippet
  */
 export function python({ base, request, hasKey }) {
-  const { prompt, output_format: format = "png", ...others } = request;
+  const { prompt, ...others } = request;
   const options = Object.entries(others).map(([name, value]) => `        ${name}=${pythonValue(value)},\n`);
-  const format_ = format === "png" ? "" : `        output_format=${pythonValue(format)},\n`;
   return `${hasKey ? "# The key is taken from DARKROOM_API_KEY.\n" : ""}from darkroom import Darkroom
 
 with Darkroom(${pythonValue(base)}) as client:
     pictures = client.generate(
         ${pythonValue(prompt)},
-${options.join("")}${format_}    )
+${options.join("")}    )
     for picture in pictures:
-        print(picture.save(f"{picture.seed}.${format}"))
+        print(picture.save(f"{picture.seed}.${request.output_format ?? "png"}"))
 `;
 }
 

@@ -10,12 +10,10 @@ from playwright.sync_api import Locator, expect
 
 from service.access.key_file import KeyLimits
 from service.keys import add
-from tests.browser.conftest import CHROMIUM, OpenPage, running_stub
+from tests.browser.conftest import OpenPage, running_stub
 from tests.browser.playground import Playground
 from tests.conftest import wait_until
 from tests.service.conftest import Service
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 
 LONG = "steps 2000"
 LATENCY_MILLISECONDS = 400

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests.browser.conftest import CHROMIUM, OpenPage, running_stub
+from tests.browser.conftest import OpenPage, running_stub
 from tests.browser.playground import Playground
 from tests.conftest import ROOT, wait_until
 from tests.service.conftest import Service
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 
 MODEL = """
 [[models]]
