@@ -1,126 +1,110 @@
-"""Draws the training pictures: an object on a background colour in a style, and their captions.
+"""Draws the training pictures: one or two objects on a background in a style.
 
-`python -m models.train.compose` writes `pictures.npy` (uint8, N x 128 x 128 x 3) and `labels.json`
-(object, colour and style of each) to the run folder. Captions are drawn afresh at training time,
-so that one picture is seen under many phrasings. Knows nothing of networks.
+`python -m models.train.compose` writes, for each size, `pictures-128x128.npy` (uint8, N x height x width x 3)
+and `contents-128x128.json` (what is on each) to the run folder. Captions are drawn afresh at training time, so
+that one picture is seen under many phrasings. Knows nothing of words or networks.
 """
 
 import argparse
 import json
 import random
 from concurrent.futures import ProcessPoolExecutor
-from itertools import product
+from itertools import product, repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 
-from models.train.art import OBJECTS, load_objects
+from models.train.art import LABELS, load_objects
+from models.train.scenes import COLOURS, SCENES, draw_background
+from models.train.styles import STYLES, Layers
 
 SIZE = 128
+EXTRA_SIZES = {(192, 128): 6000, (128, 192): 6000, (256, 256): 4000}
+"""(width, height) -> how many pictures: enough to learn that a larger frame holds no more objects."""
 RUN_FOLDER = Path(__file__).parent / "run"
-COLOURS = {
-    "red": (222, 52, 48),
-    "orange": (245, 140, 40),
-    "yellow": (250, 212, 60),
-    "green": (62, 170, 82),
-    "teal": (38, 168, 166),
-    "blue": (58, 108, 228),
-    "purple": (142, 82, 204),
-    "pink": (250, 162, 202),
-    "white": (248, 248, 248),
-    "black": (22, 22, 26),
-}
-STYLES = {
-    "photo": ("photo", "photograph", "3d render"),
-    "watercolor": ("watercolor", "watercolor painting"),
-    "oil painting": ("oil painting", "oil on canvas"),
-    "pixel art": ("pixel art", "8-bit pixel art"),
-    "pencil sketch": ("pencil sketch", "pencil drawing", "sketch"),
-}
-"""Style -> the phrases that captions use for it."""
+BACKGROUNDS = (*COLOURS, *SCENES)
+TEXTURES = 24
+"""How many different washes and strokes there are."""
 
 
-def caption(subject: str, colour: str, style: str, rng: random.Random) -> str:
-    """One way to ask for the picture. Now and then it leaves the background, or the style of a photo, unsaid."""
-    article = "an" if subject[0] in "aeiou" else "a"
-    thing = rng.choice((f"{article} {subject}", subject))
-    phrase = rng.choice(STYLES[style])
-    phrase_article = "an" if phrase[0] in "aeiou" else "a"
-    ground = rng.choice((f"on a {colour} background", f"with a {colour} background", f"{colour} background"))
-    if rng.random() < 0.08:
-        ground = ""
-    if style == "photo" and rng.random() < 0.2:
-        return f"{thing} {ground}".strip()
-    return rng.choice(
-        (
-            f"{phrase_article} {phrase} of {thing} {ground}",
-            f"{phrase} of {thing} {ground}",
-            f"{thing} {ground}, {phrase}",
-            f"{thing} {ground}, {phrase} style",
-            f"{phrase}, {thing}, {ground}",
+class Content(NamedTuple):
+    """What is on a picture. Of two objects the first is on the left; twice the same is what a plural asks for."""
+
+    objects: tuple[str, ...]
+    background: str
+    style: str
+
+
+def compose(content: Content, art: dict[str, Image.Image], rng: random.Random, size: tuple[int, int]) -> Image.Image:
+    """An RGB picture of `size` (width, height): each object mirrored or not, of about one size, near its place."""
+    width, height = size
+    things = Image.new("RGBA", size)
+    if len(content.objects) == 1:
+        slots, scale = [(width / 2, height / 2)], min(width, height) * rng.uniform(0.72, 0.82)
+    else:
+        across = width >= height
+        room = min(max(width, height) / 2, min(width, height))
+        slots = [(width * part, height / 2) if across else (width / 2, height * part) for part in (0.27, 0.73)]
+        scale = room * rng.uniform(0.84, 0.94)
+    for name, (x, y) in zip(content.objects, slots, strict=True):
+        side = int(scale)
+        thing = art[name].resize((side, side), Image.Resampling.LANCZOS)
+        if rng.random() < 0.5:
+            thing = ImageOps.mirror(thing)
+        slack = min(width, height) // 32
+        corner = (int(x - side / 2) + rng.randint(-slack, slack), int(y - side / 2) + rng.randint(-slack, slack))
+        things.alpha_composite(thing, (max(0, corner[0]), max(0, corner[1])))
+    ground = draw_background(content.background, width, height, rng)
+    layers = Layers(ground, things, COLOURS.get(content.background), rng.randrange(TEXTURES))
+    return STYLES[content.style](layers)
+
+
+def draw_contents(rng: random.Random, each: int, pairs: int) -> list[Content]:
+    """Every object on every background in every style `each` times, and `pairs` pictures of two objects, shuffled."""
+    contents = [Content((name,), *rest) for name, *rest in product(LABELS, BACKGROUNDS, STYLES)] * each
+    contents += [random_pair(rng) for _ in range(pairs)]
+    rng.shuffle(contents)
+    return contents
+
+
+def random_pair(rng: random.Random) -> Content:
+    first, second = rng.choices(tuple(LABELS), k=2)
+    return Content(
+        (first, first if rng.random() < 0.15 else second), rng.choice(BACKGROUNDS), rng.choice(tuple(STYLES))
+    )
+
+
+def pictures_of(folder: Path, size: tuple[int, int]) -> tuple[np.ndarray, list[Content]]:
+    """The pictures of one size, read from the disk where they are touched, and what is on each."""
+    width, height = size
+    contents = json.loads((folder / f"contents-{width}x{height}.json").read_text())
+    pictures = np.load(folder / f"pictures-{width}x{height}.npy", mmap_mode="r")
+    return pictures, [Content(tuple(objects), background, style) for objects, background, style in contents]
+
+
+def _shard(folder: Path, contents: list[Content], size: tuple[int, int], seed: int) -> np.ndarray:
+    art, rng = load_objects(folder), random.Random(seed)
+    return np.stack([np.asarray(compose(content, art, rng, size)) for content in contents])
+
+
+def write_pictures(folder: Path, contents: list[Content], size: tuple[int, int], processes: int) -> None:
+    width, height = size
+    path = folder / f"pictures-{width}x{height}.npy"
+    starts = range(0, len(contents), 500)
+    part = path.with_suffix(".part")
+    pictures = np.lib.format.open_memmap(part, "w+", np.uint8, (len(contents), height, width, 3))
+    with ProcessPoolExecutor(processes) as pool:
+        shards = pool.map(
+            _shard, repeat(folder), [contents[start : start + 500] for start in starts], repeat(size), starts
         )
-    ).strip(" ,")
-
-
-def compose(picture: Image.Image, colour: str, style: str, rng: random.Random) -> Image.Image:
-    """An RGB picture of SIZE x SIZE: mirrored or not, a little larger or smaller, a little off the centre."""
-    side = int(SIZE * rng.uniform(0.74, 0.86))
-    thing = picture.resize((side, side), Image.Resampling.LANCZOS)
-    if rng.random() < 0.5:
-        thing = ImageOps.mirror(thing)
-    slack = (SIZE - side) // 3
-    place = tuple((SIZE - side) // 2 + rng.randint(-slack, slack) for _ in range(2))
-    if style == "pencil sketch":
-        return _sketch(thing, place, COLOURS[colour])
-    ground = _background(COLOURS[colour])
-    ground.paste(thing, place, thing)
-    return {"photo": _photo, "watercolor": _watercolor, "oil painting": _oil, "pixel art": _pixels}[style](ground)
-
-
-def _background(colour: tuple[int, int, int]) -> Image.Image:
-    light = np.linspace(1.05, 0.92, SIZE)[:, None, None] * np.ones((1, SIZE, 1))
-    return Image.fromarray(np.clip(light * np.array(colour, np.float32), 0, 255).astype(np.uint8))
-
-
-def _photo(image: Image.Image) -> Image.Image:
-    return image
-
-
-def _watercolor(image: Image.Image) -> Image.Image:
-    soft = image.filter(ImageFilter.GaussianBlur(0.8)).filter(ImageFilter.MedianFilter(5))
-    faded = ImageEnhance.Color(soft).enhance(0.75)
-    return Image.blend(faded, Image.new("RGB", image.size, (255, 255, 255)), 0.32)
-
-
-def _oil(image: Image.Image) -> Image.Image:
-    strokes = image.filter(ImageFilter.MedianFilter(7))
-    return ImageEnhance.Color(ImageEnhance.Contrast(strokes).enhance(1.2)).enhance(1.3)
-
-
-def _pixels(image: Image.Image) -> Image.Image:
-    small = image.resize((SIZE // 4, SIZE // 4), Image.Resampling.BOX)
-    return small.quantize(14).convert("RGB").resize(image.size, Image.Resampling.NEAREST)
-
-
-def _sketch(thing: Image.Image, place: tuple[int, ...], colour: tuple[int, int, int]) -> Image.Image:
-    """Graphite on coloured paper; chalk where the paper is black."""
-    page = Image.new("RGB", (SIZE, SIZE), (255, 255, 255))
-    page.paste(thing, place, thing)
-    grey = ImageOps.autocontrast(ImageOps.grayscale(page))
-    blurred = ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(4))
-    dodged = np.asarray(grey, np.float32) * 255 / (256 - np.asarray(blurred, np.float32))
-    lines = Image.fromarray(np.clip(dodged, 0, 255).astype(np.uint8))
-    strong = ImageOps.autocontrast(ImageChops.multiply(lines, lines), cutoff=1)
-    ink = np.asarray(strong, np.float32)[:, :, None] / 255
-    paper = np.array(colour, np.float32)
-    graphite = np.array((235, 235, 235) if sum(colour) < 150 else (50, 50, 54), np.float32)
-    return Image.fromarray((paper * ink + graphite * (1 - ink)).astype(np.uint8))
-
-
-def _shard(folder: Path, labels: list[tuple[str, str, str]], seed: int) -> np.ndarray:
-    objects, rng = load_objects(folder), random.Random(seed)
-    return np.stack([np.asarray(compose(objects[o], c, s, rng)) for o, c, s in labels])
+        for start, shard in zip(starts, shards, strict=True):
+            pictures[start : start + len(shard)] = shard
+    pictures.flush()
+    (folder / f"contents-{width}x{height}.json").write_text(json.dumps(contents))
+    part.replace(path)
+    print(f"{path}: {len(contents)} pictures", flush=True)
 
 
 def main() -> None:
@@ -128,17 +112,14 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=RUN_FOLDER, help="holds the npm archives; the pictures go there too"
     )
-    parser.add_argument("--each", type=int, default=12, help="pictures per object, colour and style")
+    parser.add_argument("--each", type=int, default=9, help="pictures per object, background and style")
+    parser.add_argument("--pairs", type=int, default=24_000, help="pictures of two objects")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
-    labels = [*product(OBJECTS, COLOURS, STYLES)] * args.each
-    random.Random(0).shuffle(labels)
-    shards = [labels[start : start + 600] for start in range(0, len(labels), 600)]
-    with ProcessPoolExecutor(args.processes) as pool:
-        pictures = np.concatenate([*pool.map(_shard, [args.folder] * len(shards), shards, range(len(shards)))])
-    np.save(args.folder / "pictures.npy", pictures)
-    (args.folder / "labels.json").write_text(json.dumps(labels))
-    print(f"{len(pictures)} pictures in {args.folder}")
+    rng = random.Random(0)
+    write_pictures(args.folder, draw_contents(rng, args.each, args.pairs), (SIZE, SIZE), args.processes)
+    for size, count in EXTRA_SIZES.items():
+        write_pictures(args.folder, draw_contents(rng, 1, 2400)[:count], size, args.processes)
 
 
 if __name__ == "__main__":

@@ -1,50 +1,47 @@
-"""Builds the CLIP tokenizer: every word of the captions is one token, any other word falls to letters and bytes.
+"""Builds the CLIP tokenizer: every word of the captions is one token, any other word falls to a few pieces.
 
 Knows the captions' words; knows nothing of pictures or networks.
 """
 
 import json
-import random
 import re
+from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from transformers import CLIPTokenizer
 
-from models.train.art import OBJECTS
-from models.train.compose import COLOURS, STYLES, caption
+from models.train.captions import meaningful_words
+from models.train.words import FILLERS
 
 MAX_TOKENS = 32
 """Length of every encoded prompt, start and end included."""
+MERGES = 2300
 START, END = "<|startoftext|>", "<|endoftext|>"
-FILLERS = tuple(
-    "the cute small big happy sad beautiful detailed highly very lovely funny old new nice good best quality 4k 8k hd "  # noqa: SIM905
-    "high resolution masterpiece picture image of in by at and artwork drawing painting style studio soft light "
-    "sharp clean simple plain bright dark colorful cartoon portrait".split()
-)
-"""Words that mean nothing here: sprinkled over captions, so that the model learns to look past them."""
+END_OF_WORD = "</w>"
 
 
-def build_tokenizer(folder: Path) -> CLIPTokenizer:
-    """Trains byte-pair merges on the words until each is one token; writes and returns the tokenizer."""
-    rng = random.Random(0)
-    captions = [caption(o, c, s, rng) for o in OBJECTS for c in COLOURS for s in STYLES for _ in range(4)]
-    words = sorted({word for text in (*captions, *FILLERS) for word in re.findall("[a-z]+", text)})
+def build_tokenizer(folder: Path, common: list[str]) -> CLIPTokenizer:
+    """Learns byte-pair merges of the captions' words, each down to one token, then of `common` words as far as there
+    is room; writes and returns the tokenizer. Raises ValueError where MERGES are too few for the captions."""
+    words = sorted(meaningful_words().union(*(re.findall("[a-z]+", filler) for filler in FILLERS)))
+    merges = learn_merges(dict.fromkeys(common, 1) | dict.fromkeys(words, len(common) + 1), MERGES)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.BpeTrainer(
-        vocab_size=8192, min_frequency=1, end_of_word_suffix="</w>", initial_alphabet=alphabet, show_progress=False
-    )
-    learner.train_from_iterator([*words, ","], trainer)
-    model = json.loads(learner.to_str())["model"]
-    tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet)]
-    tokens += [token for token in sorted(model["vocab"], key=model["vocab"].get) if token not in set(tokens)]
-    vocabulary = {token: index for index, token in enumerate([*tokens, START, END])}
+    tokens = [
+        *alphabet,
+        *(letter + END_OF_WORD for letter in alphabet),
+        *("".join(pair) for pair in merges),
+        START,
+        END,
+    ]
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
+    missing = [word for word in words if word + END_OF_WORD not in vocabulary]
+    if missing:
+        raise ValueError(f"{MERGES} merges leave no token for {', '.join(missing)}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
-    merges = [" ".join(merge) if isinstance(merge, list) else merge for merge in model["merges"]]
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *map(" ".join, merges)]) + "\n")
     tokenizer = CLIPTokenizer(
         vocab=str(folder / "vocab.json"),
         merges=str(folder / "merges.txt"),
@@ -58,12 +55,36 @@ def build_tokenizer(folder: Path) -> CLIPTokenizer:
     return tokenizer
 
 
-def with_fillers(text: str, rng: random.Random) -> str:
-    """The caption, now and then with one to four words in it that mean nothing."""
-    if rng.random() > 0.2:
-        return text
-    words = text.split()
-    for _ in range(rng.randint(1, 4)):
-        letters = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 7)))
-        words.insert(rng.randint(0, len(words)), rng.choice(FILLERS) if rng.random() < 0.8 else letters)
-    return " ".join(words)
+def learn_merges(counts: dict[str, int], most: int) -> list[tuple[str, str]]:
+    """The most frequent neighbours first, as byte-pair encoding has it (Sennrich et al. 2016), ties in order of the
+    alphabet: the trainer of `tokenizers` breaks them by chance, and a resumed training would read other tokens."""
+    pieces = {word: [*word[:-1], word[-1] + END_OF_WORD] for word in counts}
+    totals: Counter[tuple[str, str]] = Counter()
+    holders: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for word, parts in pieces.items():
+        for pair in pairwise(parts):
+            totals[pair] += counts[word]
+            holders[pair].add(word)
+    merges: list[tuple[str, str]] = []
+    while totals and len(merges) < most:
+        best = min(totals, key=lambda pair: (-totals[pair], pair))
+        merges.append(best)
+        for word in holders.pop(best):
+            for pair in pairwise(pieces[word]):
+                totals[pair] -= counts[word]
+            pieces[word] = _merged(pieces[word], best)
+            for pair in pairwise(pieces[word]):
+                totals[pair] += counts[word]
+                holders[pair].add(word)
+        totals = +totals
+    return merges
+
+
+def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
+    merged: list[str] = []
+    for part in parts:
+        if merged and (merged[-1], part) == pair:
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
