@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 PLAYGROUND := service/playground tests/playground
 DENO := DENO_DIR=$(VENV)/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
 PEERS := .venv-peers
+ART := models/train/run/art
 CLIENTS := .clients
 CLIENT_ENVIRONMENTS := $(patsubst tests/clients/python/%.txt,$(CLIENTS)/%/installed,$(wildcard tests/clients/python/*.txt))
 PEER_PACKAGES := torch diffusers transformers accelerate safetensors pillow fastapi 'uvicorn[standard]' litserve bentoml rq redis hiredis
 INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check $(INDEX) --constraint constraints.txt
 
-.PHONY: serve test test-gpu test-compile test-browser test-clients test-contract check format openapi bench bench-gpu bench-memory bench-peers
+.PHONY: serve test test-gpu test-compile test-browser test-clients test-contract check format openapi bench bench-gpu bench-memory bench-peers train model-card
 
 serve: $(VENV)/installed
 	@$(BIN)/darkroom serve $(ARGS)
@@ -73,6 +74,18 @@ bench-gpu: $(VENV)/installed
 
 bench-memory: $(VENV)/installed
 	$(BIN)/python -m bench.memory
+
+# `models/pocket` anew, from the art: hours, which may be interrupted; and its card, half an hour. Both need npm.
+train: $(VENV)/installed $(ART)
+	$(BIN)/python -m models.train model
+
+model-card: $(VENV)/installed $(ART)
+	$(BIN)/python -m models.train card
+
+$(ART):
+	mkdir -p $(@D)
+	cd $(@D) && npm pack --silent @lobehub/fluent-emoji-3d@1.1.0 emojibase-data@17.0.0
+	@touch $@
 
 $(PEERS)/installed: bench/peers/constraints.txt
 	$(PYTHON) -m venv --clear $(PEERS)

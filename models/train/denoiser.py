@@ -1,15 +1,15 @@
 """Trains the UNet and the text encoder together on the latents of the autoencoder.
 
 v-prediction with zero terminal SNR, trailing timesteps and dropped captions for guidance.
-`python -m models.train.denoiser --steps 9600` resumes from `denoiser.pt` in the run folder and writes it again
+`python -m models.train.denoiser` resumes from `denoiser.pt` in the run folder and writes it again
 every 500 steps, with a sheet of samples, `samples.png`. Knows latents and captions; decodes only to show.
 """
 
 import argparse
-import json
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +20,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from models.train.art import common_words
 from models.train.autoencoder import CONFIG as AUTOENCODER
 from models.train.autoencoder import LATENT_CHANNELS, to_values
-from models.train.checkpoint import learning_rate, load_checkpoint, save_checkpoint
-from models.train.compose import RUN_FOLDER, caption
-from models.train.tokens import MAX_TOKENS, build_tokenizer, with_fillers
+from models.train.captions import caption, meaningful_words, with_fillers
+from models.train.checkpoint import load_checkpoint, save_checkpoint, seed_step, set_learning_rate
+from models.train.compose import EXTRA_SIZES, RUN_FOLDER, SIZE, Content, pictures_of
+from models.train.tokens import MAX_TOKENS, build_tokenizer
 
 WIDTH = 128
 SCHEDULER = {
@@ -36,38 +38,50 @@ SCHEDULER = {
     "timestep_spacing": "trailing",
     "clip_sample": False,
     "set_alpha_to_one": True,
+    "steps_offset": 1,
 }
 CAPTION_DROPOUT = 0.1
+SAVE_EVERY = 500
+"""Steps."""
+EXTRA_FROM, EXTRA_SHARE = 0.5, 0.12
+"""The part of the steps after which some see other sizes, and how many do. Such a batch has as many latent pixels."""
 PROMPTS = (
-    "a photo of a hippo on a blue background",
+    "a hippo",
     "a watercolor of a fox on a yellow background",
     "an oil painting of a panda on a red background",
-    "pixel art of a rocket on a black background",
+    "pixel art of a rocket under a night sky",
     "a pencil sketch of an owl on a white background",
-    "a pizza on a green background",
-    "a photo of a robot on a pink background",
-    "a watercolor of a butterfly on a teal background",
-    "a photo of a cat on a purple background",
-    "an oil painting of a guitar on an orange background",
+    "a comic book panel of a pizza on a green background",
+    "a photo of a robot in a neon street",
+    "a kitty next to a smartphone on a purple background",
+    "a guitar on the beach, oil painting",
+    "an ultra realistic cinematic photo of a pygmy hippo jaywalking through a neon lit downtown street at dusk",
 )
 
 
 class Denoiser(nn.Module):
-    """The UNet (attention at 8 x 8 and 4 x 4 only: at 16 x 16 it doubles the cost of a step) and the text encoder."""
+    """The UNet and the text encoder.
+
+    Attention only at 8 x 8 and in the middle: at 16 x 16 it doubles the cost of a step. The prompt, pooled, also
+    scales and shifts every block (`addition_embed_type`): attention alone learns objects and colours slower.
+    """
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
-        self.unet = UNet2DConditionModel(
+        self.unet: Any = UNet2DConditionModel(
             sample_size=16,
             in_channels=LATENT_CHANNELS,
             out_channels=LATENT_CHANNELS,
             layers_per_block=1,
-            block_out_channels=(64, 96, 128),
+            block_out_channels=(80, 112, 144),
             norm_num_groups=16,
             cross_attention_dim=WIDTH,
-            attention_head_dim=(2, 3, 4),
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=4,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            addition_embed_type="text",
+            addition_embed_type_num_heads=4,
+            resnet_time_scale_shift="scale_shift",
         )
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
@@ -84,26 +98,47 @@ class Denoiser(nn.Module):
         )
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        return self.unet(latents, timesteps, self.text_encoder(tokens).last_hidden_state).sample
+        velocity: torch.Tensor = self.unet(latents, timesteps, self.text_encoder(tokens).last_hidden_state).sample
+        return velocity
 
 
-def load_autoencoder(folder: Path, device: torch.device) -> AutoencoderKL:
+def load_autoencoder(folder: Path, device: torch.device) -> Any:
     """The averaged weights of `autoencoder.pt`."""
-    average = AveragedModel(AutoencoderKL(**AUTOENCODER))
+    model: Any = AutoencoderKL(**AUTOENCODER)
+    average = AveragedModel(model)
     average.load_state_dict(torch.load(folder / "autoencoder.pt", weights_only=True, map_location=device)["average"])
     return average.module.eval().to(device)
 
 
 @torch.no_grad()
-def load_latents(folder: Path, autoencoder: AutoencoderKL, device: torch.device) -> torch.Tensor:
-    """(N, 8, 16, 16) latents of every picture, unscaled; computed once and kept in `latents.pt`."""
-    path = folder / "latents.pt"
-    if not path.exists():
-        pictures = np.load(folder / "pictures.npy", mmap_mode="r")
-        starts = range(0, len(pictures), 64)
-        parts = [autoencoder.encode(to_values(pictures[s : s + 64], device)).latent_dist.mode() for s in starts]
-        torch.save(torch.cat(parts).cpu(), path)
-    return torch.load(path, weights_only=True).to(device)
+def write_latents(folder: Path, device: torch.device) -> None:
+    """`latents-128x128.pt` and those of the other sizes, where they are missing.
+
+    (N, 8, height / 8, width / 8) in half precision, scaled to a spread of 1.
+    """
+    autoencoder = load_autoencoder(folder, device)
+    scale = 0.0
+    for size in ((SIZE, SIZE), *EXTRA_SIZES):
+        path = _latents_path(folder, size)
+        if path.exists():
+            scale = scale or float(torch.load(path, weights_only=True)["scale"])
+            continue
+        pictures, _ = pictures_of(folder, size)
+        starts = range(0, len(pictures), 16)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            parts = [autoencoder.encode(to_values(pictures[s : s + 16], device)).latent_dist.mode() for s in starts]
+        latents = torch.cat(parts).float()
+        scale = scale or round(float(1 / latents.std()), 6)
+        torch.save({"scale": scale, "latents": (latents * scale).half().cpu()}, path)
+        print(f"{path}: {len(latents)}", flush=True)
+
+
+def _latents_path(folder: Path, size: tuple[int, int]) -> Path:
+    return folder / f"latents-{size[0]}x{size[1]}.pt"
+
+
+def scaling_factor(folder: Path) -> float:
+    return float(torch.load(_latents_path(folder, (SIZE, SIZE)), weights_only=True, mmap=True)["scale"])
 
 
 def encode(tokenizer: CLIPTokenizer, captions: list[str], device: torch.device) -> torch.Tensor:
@@ -113,30 +148,33 @@ def encode(tokenizer: CLIPTokenizer, captions: list[str], device: torch.device) 
 
 
 def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
-    autoencoder = load_autoencoder(folder, device)
-    latents = load_latents(folder, autoencoder, device)
-    latents *= 1 / latents.std()
-    labels = json.loads((folder / "labels.json").read_text())
-    tokenizer = build_tokenizer(folder / "tokenizer")
+    write_latents(folder, device)
+    sizes = ((SIZE, SIZE), *EXTRA_SIZES)
+    latents = {size: torch.load(_latents_path(folder, size), weights_only=True)["latents"].to(device) for size in sizes}
+    contents = {size: pictures_of(folder, size)[1] for size in sizes}
+    meaningful = meaningful_words()
+    others = [word for word in common_words(folder) if word not in meaningful]
+    tokenizer = build_tokenizer(folder / "tokenizer", others)
+    torch.manual_seed(0)
     model = Denoiser(tokenizer).to(device)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9995))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=1e-2, betas=(0.9, 0.99))
     path = folder / "denoiser.pt"
     done = load_checkpoint(path, model, average, optimizer)
-    noise_schedule = DDIMScheduler(**SCHEDULER)
-    rng, started, losses = random.Random(done), time.monotonic(), []
-    torch.manual_seed(done)
+    noise_schedule: Any = DDIMScheduler(**SCHEDULER)
+    started, losses = time.monotonic(), []
     for step in range(done, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, peak)
-        chosen = torch.randint(0, len(latents), (batch_size,))
-        texts = [
-            "" if rng.random() < CAPTION_DROPOUT else with_fillers(caption(*labels[index], rng), rng)
-            for index in chosen.tolist()
-        ]
-        clean = latents[chosen]
+        set_learning_rate(optimizer, step, steps, peak)
+        seed_step(step)
+        rng = random.Random(step)
+        extra = step > EXTRA_FROM * steps and rng.random() < EXTRA_SHARE
+        size = rng.choice(tuple(EXTRA_SIZES)) if extra else (SIZE, SIZE)
+        count = batch_size * SIZE * SIZE // (size[0] * size[1])
+        chosen = torch.randint(0, len(latents[size]), (count,))
+        texts = [_text(contents[size][index], others, rng) for index in chosen.tolist()]
+        clean = latents[size][chosen].float()
         noise = torch.randn_like(clean)
-        timesteps = torch.randint(0, 1000, (batch_size,), device=device)
+        timesteps = torch.randint(0, 1000, (count,), device=device)
         noisy = noise_schedule.add_noise(clean, noise, timesteps)
         velocity = noise_schedule.get_velocity(clean, noise, timesteps)
         # The CPU's fused attention takes twice the time of plain matrix products for the backward pass at this size.
@@ -151,9 +189,13 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
         losses.append(loss.item())
         if (step + 1) % 100 == 0:
             print(f"step {step + 1} loss {np.mean(losses[-100:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
-        if (step + 1) % 500 == 0 or step + 1 == steps:
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             save_checkpoint(path, step + 1, model, average, optimizer)
             show(folder, device)
+
+
+def _text(content: Content, others: list[str], rng: random.Random) -> str:
+    return "" if rng.random() < CAPTION_DROPOUT else with_fillers(caption(content, rng), others, rng)
 
 
 @torch.no_grad()
@@ -161,7 +203,8 @@ def show(folder: Path, device: torch.device) -> None:
     """`samples.png`, from the averaged weights: PROMPTS at seeds 0 and 1, as the shipped pipeline draws them."""
     from models.train.export import assemble  # a sheet needs the pipeline, and the pipeline needs this module
 
-    pipeline = assemble(folder).to(device)
+    pipeline: Any = assemble(folder)
+    pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     rows = []
     for seed in (0, 1):
@@ -174,8 +217,8 @@ def show(folder: Path, device: torch.device) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
-    parser.add_argument("--steps", type=int, default=9600)
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=36_000)
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()

@@ -5,6 +5,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
@@ -12,23 +13,23 @@ from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTokenizer
 
 from models.train.compose import RUN_FOLDER
-from models.train.denoiser import SCHEDULER, Denoiser, load_autoencoder
+from models.train.denoiser import SCHEDULER, Denoiser, load_autoencoder, scaling_factor
 
 
-def assemble(folder: Path) -> StableDiffusionPipeline:
+def assemble(folder: Path) -> Any:
     """The pipeline in fp32 on the CPU, from the averaged weights of both checkpoints."""
     device = torch.device("cpu")
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     average = AveragedModel(Denoiser(tokenizer))
     average.load_state_dict(torch.load(folder / "denoiser.pt", weights_only=True, map_location=device)["average"])
+    model: Any = average.module
     autoencoder = load_autoencoder(folder, device)
-    latents = torch.load(folder / "latents.pt", weights_only=True)
-    autoencoder.register_to_config(scaling_factor=round(float(1 / latents.std()), 6))
+    autoencoder.register_to_config(scaling_factor=scaling_factor(folder))
     return StableDiffusionPipeline(
         vae=autoencoder,
-        text_encoder=average.module.text_encoder.eval(),
+        text_encoder=model.text_encoder.eval(),
         tokenizer=tokenizer,
-        unet=average.module.unet.eval(),
+        unet=model.unet.eval(),
         scheduler=DDIMScheduler(**SCHEDULER),
         safety_checker=None,
         feature_extractor=None,

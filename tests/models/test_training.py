@@ -1,0 +1,113 @@
+"""A training that is interrupted ends with the weights of one that is not."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from models.train import autoencoder, checkpoint, denoiser, judge
+from models.train.compose import EXTRA_SIZES, SIZE, Content, compose
+from models.train.export import assemble
+from tests.models.art import shapes
+
+STEPS = 4
+ART = shapes("cat", "pizza")
+CONTENTS = [Content(("cat",), "red", "photo"), Content(("cat", "pizza"), "dusk", "comic book")] * 4
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with pictures of every size."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for width, height in ((SIZE, SIZE), *EXTRA_SIZES):
+        rng, name = random.Random(0), f"{width}x{height}"
+        drawn = [np.asarray(compose(content, ART, rng, (width, height))) for content in CONTENTS]
+        np.save(folder / f"pictures-{name}.npy", np.stack(drawn))
+        (folder / f"contents-{name}.json").write_text(json.dumps(CONTENTS))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def few_words_and_no_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(denoiser, "common_words", lambda _: ["zebra", "tractor"])
+    for trains in (autoencoder, denoiser):
+        monkeypatch.setattr(trains, "show", lambda *_: None)
+
+
+@pytest.fixture
+def autoencoded(pictures: Path) -> Path:
+    if not (pictures / "autoencoder.pt").exists():
+        autoencoder.train(pictures, 1, 2, 1e-3, torch.device("cpu"))
+    return pictures
+
+
+class Interrupted(Exception):
+    pass
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["model"]
+    return state
+
+
+@pytest.mark.parametrize("trains", [autoencoder, denoiser, judge], ids=lambda module: module.__name__)
+def test_an_interrupted_training_ends_like_one_in_one_piece(
+    trains: ModuleType, autoencoded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = autoencoded / f"{trains.__name__.rpartition('.')[2]}.pt"
+    train: Callable[[], None] = lambda: trains.train(autoencoded, STEPS, 4, 1e-3, torch.device("cpu"))  # noqa: E731
+    monkeypatch.setattr(trains, "SAVE_EVERY", 2)
+    kept = path.read_bytes() if path.exists() else None
+    path.unlink(missing_ok=True)
+    train()
+    whole = weights(path)
+    path.unlink()
+
+    def stop_at(step: int) -> None:
+        if step == STEPS - 1:
+            raise Interrupted
+        checkpoint.seed_step(step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trains, "seed_step", stop_at)
+        with pytest.raises(Interrupted):
+            train()
+    assert torch.load(path, weights_only=True)["step"] == 2
+    train()
+    resumed = weights(path)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    if kept:
+        path.write_bytes(kept)
+
+
+def test_each_step_has_random_numbers_of_its_own() -> None:
+    checkpoint.seed_step(7)
+    first = torch.rand(3)
+    checkpoint.seed_step(8)
+    assert not torch.equal(first, torch.rand(3))
+    checkpoint.seed_step(7)
+    assert torch.equal(first, torch.rand(3))
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1)
+    rates = []
+    for step in range(10_000):
+        checkpoint.set_learning_rate(optimizer, step, 10_000, 1e-3)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates[0] < 1e-5
+    assert rates[200] == rates[5_999] == 1e-3
+    assert rates[8_000] == pytest.approx(0.51e-3)
+    assert rates[-1] == pytest.approx(2e-5, rel=0.01)
+
+
+def test_what_was_trained_is_an_ordinary_pipeline(autoencoded: Path) -> None:
+    denoiser.train(autoencoded, 1, 4, 1e-3, torch.device("cpu"))
+    image = assemble(autoencoded)("two cats", num_inference_steps=1, output_type="np").images[0]
+    assert image.shape == (SIZE, SIZE, 3)
+    assert np.isfinite(image).all()
