@@ -13,7 +13,6 @@ from models.train.words import COLOUR_NAMES, FILLERS, NAMES, SCENE_PHRASES, STYL
 LEFT_OUT = {"objects": 0.05, "background": 0.12, "style": 0.06}
 """How often a part goes unsaid. Then the model learns what it is alone: that is what a negative prompt stands on."""
 PHOTO_UNSAID = 0.3
-"""A prompt that names no style gets a photo."""
 FILLED = 0.3
 """How many captions have words in them that mean nothing."""
 
@@ -48,11 +47,11 @@ OF_NO_OBJECT = ("{style} {ground}", "{a_style} {ground}", "{style}, {ground}", "
 TEMPLATES = (*SINGLE, *TWICE, *PAIR, *ON_A_COLOUR, *SENTENCES, *OF_NO_STYLE, *OF_NO_OBJECT)
 
 
-def caption(content: Content, rng: random.Random) -> str:
-    """One way to ask for the picture, or for a part of it."""
+def caption(content: Content, rng: random.Random, *, unsaid_is_photo: bool) -> str:
+    """One way to ask for the picture, or for a part of it. What names no style may be of any, or is a photo."""
     bare, thing = _objects(content.objects, rng) if rng.random() > LEFT_OUT["objects"] else ("", "")
     ground = _background(content.background, rng) if rng.random() > LEFT_OUT["background"] else ""
-    unsaid = PHOTO_UNSAID if content.style == "photo" else LEFT_OUT["style"]
+    unsaid = PHOTO_UNSAID if content.style == "photo" else 0 if unsaid_is_photo else LEFT_OUT["style"]
     style = rng.choice(STYLE_PHRASES[content.style]) if rng.random() > unsaid else ""
     templates = OF_NO_STYLE if not style else SENTENCES if thing else OF_NO_OBJECT
     a_style = with_article(style) if style else ""

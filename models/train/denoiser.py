@@ -43,8 +43,10 @@ SCHEDULER = {
 CAPTION_DROPOUT = 0.1
 SAVE_EVERY = 500
 """Steps."""
-EXTRA_FROM, EXTRA_SHARE = 0.5, 0.12
-"""The part of the steps after which some see other sizes, and how many do. Such a batch has as many latent pixels."""
+LATE_FROM = 0.5
+"""The part of the steps after which some see other sizes, and captions that name no style are of photos alone."""
+EXTRA_SHARE = 0.12
+"""How many of the late steps see another size. Such a batch has as many latent pixels."""
 PROMPTS = (
     "a hippo",
     "a watercolor of a fox on a yellow background",
@@ -167,11 +169,12 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
         set_learning_rate(optimizer, step, steps, peak)
         seed_step(step)
         rng = random.Random(step)
-        extra = step > EXTRA_FROM * steps and rng.random() < EXTRA_SHARE
+        late = step > LATE_FROM * steps
+        extra = late and rng.random() < EXTRA_SHARE
         size = rng.choice(tuple(EXTRA_SIZES)) if extra else (SIZE, SIZE)
         count = batch_size * SIZE * SIZE // (size[0] * size[1])
         chosen = torch.randint(0, len(latents[size]), (count,))
-        texts = [_text(contents[size][index], others, rng) for index in chosen.tolist()]
+        texts = [_text(contents[size][index], others, rng, late) for index in chosen.tolist()]
         clean = latents[size][chosen].float()
         noise = torch.randn_like(clean)
         timesteps = torch.randint(0, 1000, (count,), device=device)
@@ -194,8 +197,10 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
             show(folder, device)
 
 
-def _text(content: Content, others: list[str], rng: random.Random) -> str:
-    return "" if rng.random() < CAPTION_DROPOUT else with_fillers(caption(content, rng), others, rng)
+def _text(content: Content, others: list[str], rng: random.Random, late: bool) -> str:
+    if rng.random() < CAPTION_DROPOUT:
+        return ""
+    return with_fillers(caption(content, rng, unsaid_is_photo=late), others, rng)
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from models.train.words import COLOUR_NAMES, NAMES, SCENE_PHRASES, STYLE_PHRASES
 
 def some(content: Content, count: int = 400) -> set[str]:
     rng = random.Random(0)
-    return {caption(content, rng) for _ in range(count)}
+    return {caption(content, rng, unsaid_is_photo=False) for _ in range(count)}
 
 
 def test_there_are_words_for_everything_that_is_drawn() -> None:
@@ -84,15 +84,24 @@ def test_each_part_is_left_out_now_and_then() -> None:
     assert all(len(each) > 10 for each in without)
 
 
+@pytest.mark.parametrize(("style", "unsaid"), [("photo", True), ("comic book", False)])
+def test_what_names_no_style_can_be_said_to_be_a_photo(style: str, unsaid: bool) -> None:
+    rng, content = random.Random(0), Content(("star",), "teal", style)
+    texts = [caption(content, rng, unsaid_is_photo=True) for _ in range(400)]
+    named = [any(phrase in text for phrase in STYLE_PHRASES[style]) for text in texts]
+    assert (not all(named)) is unsaid
+
+
 def test_no_caption_has_a_hole_in_it() -> None:
     rng = random.Random(1)
-    texts = [caption(content, rng) for content in draw_contents(rng, 1, 500)]
+    texts = [caption(content, rng, unsaid_is_photo=False) for content in draw_contents(rng, 1, 500)]
     assert not [text for text in texts if re.search(r"  |,,|, ,|^[ ,]|[ ,]$|{|}", text)]
 
 
 def test_captions_hold_only_words_that_are_known_to_mean_something() -> None:
     rng = random.Random(2)
-    words = {word for content in draw_contents(rng, 1, 500) for word in re.findall("[a-z]+", caption(content, rng))}
+    texts = [caption(content, rng, unsaid_is_photo=False) for content in draw_contents(rng, 1, 500)]
+    words = {word for text in texts for word in re.findall("[a-z]+", text)}
     assert words - meaningful_words() == set()
 
 
