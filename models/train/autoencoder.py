@@ -6,8 +6,6 @@ Most steps see crops, at a fifth of the time; the last twelfth sees whole pictur
 again every 250 steps, with a sheet of reconstructions. Knows pictures; knows nothing of captions or denoising.
 """
 
-import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,8 @@ from diffusers import AutoencoderKL
 from PIL import Image
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.train.checkpoint import load_checkpoint, save_checkpoint, seed_step, set_learning_rate
-from models.train.compose import EXTRA_SIZES, RUN_FOLDER, SIZE, pictures_of
+from models.train.compose import EXTRA_SIZES, SIZE, pictures_of
+from models.train.training import read_options, train_steps
 
 LATENT_CHANNELS = 8
 """Four left the colours of small things to chance."""
@@ -68,28 +66,25 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
     model.to(device)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=0)
-    path = folder / "autoencoder.pt"
-    done = load_checkpoint(path, model, average, optimizer)
-    started, losses = time.monotonic(), []
-    for step in range(done, steps):
-        set_learning_rate(optimizer, step, steps, peak)
-        seed_step(step)
+
+    def loss_of_step(step: int) -> torch.Tensor:
         batch = _batch(everything, batch_size, step, step / steps, device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             latents = model.encode(batch).latent_dist.mode()
             out = model.decode(latents + LATENT_NOISE * torch.randn_like(latents)).sample
-        loss = loss_of(out.float(), batch, latents)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update_parameters(model)
-        losses.append(loss.item())
-        if (step + 1) % 50 == 0:
-            print(f"step {step + 1} loss {np.mean(losses[-50:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            save_checkpoint(path, step + 1, model, average, optimizer)
-            show(folder, average.module, everything[0], device)
+        return loss_of(out.float(), batch, latents)
+
+    train_steps(
+        folder / "autoencoder.pt",
+        model,
+        average,
+        optimizer,
+        steps=steps,
+        peak=peak,
+        save_every=SAVE_EVERY,
+        loss_of_step=loss_of_step,
+        saved=lambda: show(folder, average.module, everything[0], device),
+    )
 
 
 def _batch(everything: list[np.ndarray], count: int, step: int, progress: float, device: torch.device) -> torch.Tensor:
@@ -113,14 +108,8 @@ def show(folder: Path, model: Any, pictures: np.ndarray, device: torch.device) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
-    parser.add_argument("--steps", type=int, default=14_000)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=8e-4, help="2e-3 diverges")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    args = parser.parse_args()
-    train(args.folder, args.steps, args.batch_size, args.learning_rate, torch.device(args.device))
+    args = read_options(__doc__, steps=14_000, batch_size=16, learning_rate=8e-4)  # 2e-3 diverges
+    train(args.folder, args.steps, args.batch_size, args.learning_rate, args.device)
 
 
 if __name__ == "__main__":

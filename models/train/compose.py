@@ -90,8 +90,11 @@ def _shard(folder: Path, contents: list[Content], size: tuple[int, int], seed: i
 
 
 def write_pictures(folder: Path, contents: list[Content], size: tuple[int, int], processes: int) -> None:
+    """The pictures of one size and what is on each, where they are missing."""
     width, height = size
     path = folder / f"pictures-{width}x{height}.npy"
+    if path.exists():
+        return
     starts = range(0, len(contents), 500)
     part = path.with_suffix(".part")
     pictures = np.lib.format.open_memmap(part, "w+", np.uint8, (len(contents), height, width, 3))

@@ -5,9 +5,7 @@ v-prediction with zero terminal SNR, trailing timesteps and dropped captions for
 every 500 steps, with a sheet of samples, `samples.png`. Knows latents and captions; decodes only to show.
 """
 
-import argparse
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +22,10 @@ from models.train.art import common_words
 from models.train.autoencoder import CONFIG as AUTOENCODER
 from models.train.autoencoder import LATENT_CHANNELS, to_values
 from models.train.captions import caption, meaningful_words, with_fillers
-from models.train.checkpoint import load_checkpoint, save_checkpoint, seed_step, set_learning_rate
-from models.train.compose import EXTRA_SIZES, RUN_FOLDER, SIZE, Content, pictures_of
+from models.train.compose import EXTRA_SIZES, SIZE, Content, pictures_of
+from models.train.held_prompts import LONG_PROMPT
 from models.train.tokens import MAX_TOKENS, build_tokenizer
+from models.train.training import read_options, train_steps
 
 WIDTH = 128
 SCHEDULER = {
@@ -57,7 +56,7 @@ PROMPTS = (
     "a photo of a robot in a neon street",
     "a kitty next to a smartphone on a purple background",
     "a guitar on the beach, oil painting",
-    "an ultra realistic cinematic photo of a pygmy hippo jaywalking through a neon lit downtown street at dusk",
+    LONG_PROMPT,
 )
 
 
@@ -161,13 +160,9 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
     model = Denoiser(tokenizer).to(device)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9995))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=1e-2, betas=(0.9, 0.99))
-    path = folder / "denoiser.pt"
-    done = load_checkpoint(path, model, average, optimizer)
     noise_schedule: Any = DDIMScheduler(**SCHEDULER)
-    started, losses = time.monotonic(), []
-    for step in range(done, steps):
-        set_learning_rate(optimizer, step, steps, peak)
-        seed_step(step)
+
+    def loss_of_step(step: int) -> torch.Tensor:
         rng = random.Random(step)
         late = step > LATE_FROM * steps
         extra = late and rng.random() < EXTRA_SHARE
@@ -183,18 +178,20 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
         # The CPU's fused attention takes twice the time of plain matrix products for the backward pass at this size.
         with sdpa_kernel(SDPBackend.MATH), torch.autocast(device.type, dtype=torch.bfloat16):
             out = model(noisy, timesteps, encode(tokenizer, texts, device))
-        loss = (out.float() - velocity).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update_parameters(model)
-        losses.append(loss.item())
-        if (step + 1) % 100 == 0:
-            print(f"step {step + 1} loss {np.mean(losses[-100:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            save_checkpoint(path, step + 1, model, average, optimizer)
-            show(folder, device)
+        loss: torch.Tensor = (out.float() - velocity).square().mean()
+        return loss
+
+    train_steps(
+        folder / "denoiser.pt",
+        model,
+        average,
+        optimizer,
+        steps=steps,
+        peak=peak,
+        save_every=SAVE_EVERY,
+        loss_of_step=loss_of_step,
+        saved=lambda: show(folder, device),
+    )
 
 
 def _text(content: Content, others: list[str], rng: random.Random, late: bool) -> str:
@@ -220,14 +217,8 @@ def show(folder: Path, device: torch.device) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
-    parser.add_argument("--steps", type=int, default=36_000)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    args = parser.parse_args()
-    train(args.folder, args.steps, args.batch_size, args.learning_rate, torch.device(args.device))
+    args = read_options(__doc__, steps=36_000, batch_size=64, learning_rate=1e-3)
+    train(args.folder, args.steps, args.batch_size, args.learning_rate, args.device)
 
 
 if __name__ == "__main__":

@@ -28,21 +28,21 @@ class Prompt(NamedTuple):
 
 def on_colours() -> list[Prompt]:
     """600: every object on every colour, the styles taking turns."""
-    styles = tuple(STYLES)
-    return [
-        _prompt(random.Random(f"{name} {colour}"), name, colour, styles[(i + j) % len(styles)], i * 7 + j)
-        for i, name in enumerate(LABELS)
-        for j, colour in enumerate(COLOURS)
-    ]
+    return _of_every_object(tuple(COLOURS), 7)
 
 
 def in_scenes() -> list[Prompt]:
     """250: every object in every scene, the styles taking turns."""
+    return _of_every_object(tuple(SCENES), 3)
+
+
+def _of_every_object(backgrounds: tuple[str, ...], shift: int) -> list[Prompt]:
+    """`shift` keeps what an object is called from going along with its background."""
     styles = tuple(STYLES)
     return [
-        _prompt(random.Random(f"{name} {scene}"), name, scene, styles[(i + j) % len(styles)], i * 3 + j)
+        _prompt(random.Random(f"{name} {background}"), name, background, styles[(i + j) % len(styles)], i * shift + j)
         for i, name in enumerate(LABELS)
-        for j, scene in enumerate(SCENES)
+        for j, background in enumerate(backgrounds)
     ]
 
 

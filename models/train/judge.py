@@ -4,9 +4,7 @@
 prints how often it is right on pictures composed afresh. Knows pixels and names; knows nothing of captions.
 """
 
-import argparse
 import random
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +16,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.train.art import LABELS, load_objects
 from models.train.autoencoder import to_values
-from models.train.checkpoint import load_checkpoint, save_checkpoint, seed_step, set_learning_rate
-from models.train.compose import BACKGROUNDS, RUN_FOLDER, SIZE, Content, compose, draw_contents, pictures_of
+from models.train.compose import BACKGROUNDS, SIZE, Content, compose, draw_contents, pictures_of
 from models.train.styles import STYLES
+from models.train.training import read_options, train_steps
 
 OBJECTS = tuple(LABELS)
 STYLE_NAMES = tuple(STYLES)
@@ -107,24 +105,22 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
     model = Judge().to(device)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=1e-2)
-    path = folder / "judge.pt"
-    done = load_checkpoint(path, model, average, optimizer)
-    started, losses = time.monotonic(), []
-    for step in range(done, steps):
-        set_learning_rate(optimizer, step, steps, peak)
-        seed_step(step)
+
+    def loss_of_step(step: int) -> torch.Tensor:
         chosen = np.sort(np.random.default_rng(step).choice(len(pictures), batch_size, replace=False))
         batch = _roughened(to_values(pictures[chosen], device), random.Random(step))
-        loss = _loss(model(batch), [contents[index] for index in chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        average.update_parameters(model)
-        losses.append(loss.item())
-        if (step + 1) % 100 == 0:
-            print(f"step {step + 1} loss {np.mean(losses[-100:]):.4f} {time.monotonic() - started:.0f} s", flush=True)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            save_checkpoint(path, step + 1, model, average, optimizer)
+        return _loss(model(batch), [contents[index] for index in chosen])
+
+    train_steps(
+        folder / "judge.pt",
+        model,
+        average,
+        optimizer,
+        steps=steps,
+        peak=peak,
+        save_every=SAVE_EVERY,
+        loss_of_step=loss_of_step,
+    )
 
 
 def _loss(logits: torch.Tensor, contents: list[Content]) -> torch.Tensor:
@@ -152,14 +148,8 @@ def _roughened(batch: torch.Tensor, rng: random.Random) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=RUN_FOLDER)
-    parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    args = parser.parse_args()
-    train(args.folder, args.steps, args.batch_size, args.learning_rate, torch.device(args.device))
+    args = read_options(__doc__, steps=2500, batch_size=64, learning_rate=2e-3)
+    train(args.folder, args.steps, args.batch_size, args.learning_rate, args.device)
     pictures, contents = held_renders(args.folder, 2000)
     verdicts = judge(load_judge(args.folder), pictures)
     for part, right in score(verdicts, contents).items():

@@ -86,6 +86,8 @@ def test_what_is_written_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     first, last = compose(wanted[0], ART, random.Random(0), (64, 32)), _last_of(wanted)
     assert (pictures[0] == np.asarray(first)).all()
     assert (pictures[599] == np.asarray(last)).all()
+    write_pictures(tmp_path, wanted[:1], (64, 32), 1)
+    assert len(pictures_of(tmp_path, (64, 32))[1]) == 600  # what is there stays
 
 
 def _last_of(wanted: list[Content]) -> Image.Image:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.train import autoencoder, checkpoint, denoiser, judge
+from models.train import autoencoder, denoiser, judge, training
 from models.train.compose import EXTRA_SIZES, SIZE, Content, compose
 from models.train.export import assemble
+from models.train.training import set_learning_rate
 from tests.models.art import shapes
 
 STEPS = 4
@@ -68,13 +69,13 @@ def test_an_interrupted_training_ends_like_one_in_one_piece(
     whole = weights(path)
     path.unlink()
 
-    def stop_at(step: int) -> None:
+    def stop_at_the_last(optimizer: torch.optim.Optimizer, step: int, *rest: float) -> None:
         if step == STEPS - 1:
             raise Interrupted
-        checkpoint.seed_step(step)
+        set_learning_rate(optimizer, step, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trains, "seed_step", stop_at)
+        patch.setattr(training, "set_learning_rate", stop_at_the_last)
         with pytest.raises(Interrupted):
             train()
     assert torch.load(path, weights_only=True)["step"] == 2
@@ -85,20 +86,34 @@ def test_an_interrupted_training_ends_like_one_in_one_piece(
         path.write_bytes(kept)
 
 
-def test_each_step_has_random_numbers_of_its_own() -> None:
-    checkpoint.seed_step(7)
-    first = torch.rand(3)
-    checkpoint.seed_step(8)
-    assert not torch.equal(first, torch.rand(3))
-    checkpoint.seed_step(7)
-    assert torch.equal(first, torch.rand(3))
+def test_each_step_has_random_numbers_of_its_own(tmp_path: Path) -> None:
+    model = torch.nn.Linear(1, 1)
+    drawn: list[float] = []
+
+    def loss_of_step(_: int) -> torch.Tensor:
+        drawn.append(torch.rand(1).item())
+        return model(torch.ones(1)).sum()
+
+    def train(name: str) -> list[float]:
+        drawn.clear()
+        optimizer = torch.optim.SGD(model.parameters(), 1)
+        average = torch.optim.swa_utils.AveragedModel(model)
+        path = tmp_path / name
+        training.train_steps(
+            path, model, average, optimizer, steps=5, peak=1e-3, save_every=9, loss_of_step=loss_of_step
+        )
+        return list(drawn)
+
+    first = train("first.pt")
+    assert len(set(first)) == 5
+    assert train("second.pt") == first
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1)
     rates = []
     for step in range(10_000):
-        checkpoint.set_learning_rate(optimizer, step, 10_000, 1e-3)
+        set_learning_rate(optimizer, step, 10_000, 1e-3)
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates[0] < 1e-5
     assert rates[200] == rates[5_999] == 1e-3
