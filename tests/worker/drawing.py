@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 
 from contract.errors import JobFailed
 from contract.model_catalog import ModelCatalog, read_model_catalog
@@ -25,6 +26,10 @@ CATALOG = read_model_catalog(Path(__file__).parents[2] / "models.toml")
 CPU = Device("cpu", (Rung.CPU,))
 CARD = Device("cpu", (Rung.ON_DEVICE, Rung.VAE_TILING, Rung.SMALLER_BATCH, Rung.MODEL_OFFLOAD, Rung.GROUP_OFFLOAD))
 """Every rung that computes the same on a CPU; accelerate's sequential hooks need a device that is none."""
+POCKET_BYTES = 4 * sum(
+    weights.size for path in Path(CATALOG.default.source).rglob("*.safetensors") for weights in load_file(path).values()
+)
+"""What the bundled model takes in float32."""
 
 
 def denoiser(folder: Path, device: Device = CARD, catalog: ModelCatalog = CATALOG, **settings: Any) -> Denoiser:

@@ -18,7 +18,7 @@ from contract.parameters import GenerationRequest
 from contract.rung import Rung
 from tests.random_models import write_model
 from tests.worker import test_warm_models
-from tests.worker.drawing import CARD, CPU, Guest, bytes_of, denoiser, ignore, parameters
+from tests.worker.drawing import CARD, CPU, POCKET_BYTES, Guest, bytes_of, denoiser, ignore, parameters
 from tests.worker.test_denoise import POCKET, _raise, draw, loaded
 from tests.worker.test_kinds import IDS, local
 from tests.worker.test_out_of_memory import FOUR, failing
@@ -190,7 +190,7 @@ def test_a_hub_model_is_downloaded_only_where_that_is_allowed(monkeypatch: pytes
 def test_a_model_weighs_what_it_does_on_the_rung_that_it_would_be_on(tmp_path: Path) -> None:
     half = POCKET.model_copy(update={"dtype": "bfloat16"})
     draw = denoiser(tmp_path, Device("cpu", (*CARD.ladder, Rung.CPU)), ModelCatalog([half]))
-    assert draw.report()["pocket"].size_bytes == 31_268_172 // 2
+    assert draw.report()["pocket"].size_bytes == POCKET_BYTES // 2
 
 
 def test_on_a_card_the_second_decode_is_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from contract.model_catalog import ModelCatalog
 from contract.parameters import GenerationRequest
 from contract.rung import Rung
 from tests.random_models import Kind, write_model
-from tests.worker.drawing import CARD, CATALOG, denoiser
+from tests.worker.drawing import CARD, CATALOG, POCKET_BYTES, denoiser
 from tests.worker.test_kinds import local
 from worker.device import Device
 from worker.memory_plan import Layout, MemoryPlan, Room, plan_memory
@@ -71,7 +71,7 @@ class Counting(Device):
 
     @property
     def allocated_bytes(self) -> int:
-        return 5000 + 31_268_172
+        return 5000 + POCKET_BYTES
 
     def peak_bytes(self) -> int:
         return self.allocated_bytes + 700
@@ -84,7 +84,7 @@ def test_what_is_learned_from_a_run_is_what_it_took_beside_the_weights_and_besid
             with of.measured(MemoryPlan(rung, 1, 64, 0), phase, 100):
                 pass
     assert of.memory.peaks == {"on_device draw": {100: 700}, "on_device decode 64": {100: 700}}
-    assert of.peak_bytes == 31_268_172 + 700
+    assert of.peak_bytes == POCKET_BYTES + 700
     of.plan(of.default_demand())
     assert of.peak_bytes == 0
 

@@ -15,7 +15,7 @@ from contract.errors import OutOfMemory
 from contract.model import Model
 from contract.model_catalog import ModelCatalog
 from contract.rung import Rung
-from tests.worker.drawing import CARD, CATALOG, bytes_of, denoiser, ignore, parameters
+from tests.worker.drawing import CARD, CATALOG, POCKET_BYTES, bytes_of, denoiser, ignore, parameters
 from worker import warm_models
 from worker.denoise import Denoiser
 from worker.device import Device
@@ -24,7 +24,6 @@ from worker.memory_plan import Demand, Estimate, Room, plan_memory
 from worker.observed_memory import ModelMemory
 
 POCKET = CATALOG.default
-WEIGHTS = 31_268_172
 A, B, C = (POCKET.model_copy(update={"id": name}) for name in ("a", "b", "c"))
 
 
@@ -51,7 +50,7 @@ def room_for_two(ladder: tuple[Rung, ...]) -> int:
     """For one that draws what these tests ask for, by the plan, and one that is warm beside it."""
     estimate = Estimate(read_footprint(POCKET, Path(POCKET.source)), 4, 4, ModelMemory())
     room = Room(2**40, 2**40)
-    return plan_memory(estimate, Demand(1, 128, 128, True), room, ladder).predicted_bytes + WEIGHTS * 3 // 2
+    return plan_memory(estimate, Demand(1, 128, 128, True), room, ladder).predicted_bytes + POCKET_BYTES * 3 // 2
 
 
 PLENTY = 2**40
@@ -102,11 +101,11 @@ def test_the_one_used_longest_ago_waits_in_the_cpus_memory_and_comes_back(
 @pytest.mark.parametrize("draw", [ROOM_FOR_TWO], indirect=True)
 def test_without_room_in_the_cpus_memory_it_is_let_go(draw: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
     run(draw, "a", "b")
-    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: WEIGHTS)
+    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: POCKET_BYTES)
     monkeypatch.setattr(warm_models, "_HOST_RESERVE_BYTES", 0)
     assert run(draw, "c")[0] == "in_memory"
     assert run(draw, "a")[1:] == ["in_memory", "warm"]
-    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: WEIGHTS - 1 + draw.models.host_bytes)
+    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: POCKET_BYTES - 1 + draw.models.host_bytes)
     assert run(draw, "b")[1:] == ["warm", "cold"]
 
 
@@ -159,4 +158,4 @@ def test_a_swap_leaves_no_memory_behind(tmp_path: Path, monkeypatch: pytest.Monk
         assert run(draw, "ab"[swap % 2])[:2].count("cold") == 1
         after[swap] = tensor_bytes(), psutil.Process().memory_info().rss
     assert after[20][0] == after[2][0]
-    assert after[20][1] - after[2][1] < WEIGHTS, "not one model's worth in eighteen swaps"
+    assert after[20][1] - after[2][1] < POCKET_BYTES, "not one model's worth in eighteen swaps"
