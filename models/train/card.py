@@ -1,24 +1,33 @@
-"""Writes what was measured into the model's card, between two marks.
+"""Writes the model's card: `card.md`, with what the model was taught and what was measured.
 
 Knows Markdown; measures nothing.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 from typing import Any
 
+from models.train.art import LABELS
+from models.train.scenes import COLOURS, SCENES
+from models.train.styles import STYLES
+
 Found = Mapping[str, Any]
-BEGIN, END = "<!-- measured: make model-card -->", "<!-- end of measured -->"
+TEMPLATE = Path(__file__).with_name("card.md")
 
 
 def write_card(folder: Path, found: Found) -> None:
-    """Replaces what stands between the marks in `README.md` of `folder`; raises ValueError where they are not."""
-    card = folder / "README.md"
-    before, _, rest = card.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise ValueError(f"{card} has no {BEGIN} with {END} after it")
-    card.write_text(f"{before}{BEGIN}\n\n{_text(found)}\n\n{END}{after}")
+    """`README.md` of `folder`."""
+    card = Template(TEMPLATE.read_text()).substitute(
+        object_count=len(LABELS),
+        style_count=len(STYLES),
+        objects=", ".join(LABELS),
+        colours=", ".join(COLOURS),
+        scenes=", ".join(SCENES),
+        styles=", ".join(STYLES),
+        measured=_text(found),
+    )
+    (folder / "README.md").write_text(card)
 
 
 def _text(found: Found) -> str:
@@ -90,9 +99,10 @@ def _rest(found: Found) -> str:
     styles = ", ".join(f"{style} {value}" for style, value in again["by_style"].items())
     return (
         f"The long prompt of a jaywalking hippo gives a hippo with {_percent(found['long_prompt'])} of 100 seeds. "
-        f"Reconstruction: {again['psnr']} dB ({styles}). A picture of 20 steps takes {speed['seconds_an_image']} s on "
-        f"{speed['threads']} CPU cores, loading {speed['load_seconds']} s; the weights are "
-        f"{speed['safetensors_bytes'] / 1e6:.1f} MB."
+        f"A picture of 20 steps takes {speed['seconds_an_image']} s on {speed['threads']} CPU cores, loading "
+        f"{speed['load_seconds']} s; the weights are {speed['safetensors_bytes'] / 1e6:.1f} MB. What the "
+        f"autoencoder makes of a picture is at {again['psnr']} dB of it ({styles}):\n\n"
+        "![composed pictures above their reconstructions](reconstruction.jpg)"
     )
 
 
