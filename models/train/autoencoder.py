@@ -1,9 +1,10 @@
 """Trains the autoencoder: 128 x 128 x 3 pictures to 16 x 16 x 8 latents and back.
 
-Most steps see crops, at a fifth of the time; the last twelfth sees whole pictures, so that the norms fit them.
+Most steps see crops; the last tenth sees whole pictures, a quarter as many, so that the norms fit them.
 
 `python -m models.train.autoencoder` resumes from `autoencoder.pt` in the run folder and writes it
-again every 250 steps, with a sheet of reconstructions. Knows pictures; knows nothing of captions or denoising.
+again every 250 steps, with a sheet of reconstructions; what it ends with is the folder `autoencoder`, in half
+precision. Knows pictures; knows nothing of captions or denoising.
 """
 
 from pathlib import Path
@@ -16,14 +17,14 @@ from PIL import Image
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.train.compose import EXTRA_SIZES, SIZE, pictures_of
-from models.train.training import read_options, train_steps
+from models.train.training import half_precision, read_options, train_steps
 
 LATENT_CHANNELS = 8
 """Four left the colours of small things to chance."""
 CROP = 64
 SAVE_EVERY = 250
 """Steps."""
-ALIGNED_FROM, WHOLE_FROM = 0.5, 0.92
+ALIGNED_FROM, WHOLE_FROM = 0.5, 0.9
 """The parts of the steps after which crops begin where a latent does, so that pixel art and screens of dots lie as they
 do on whole pictures; and after which whole pictures are shown."""
 CONFIG = {
@@ -59,17 +60,25 @@ def loss_of(out: torch.Tensor, target: torch.Tensor, latents: torch.Tensor) -> t
     return error.abs().mean() + error.square().mean() + 0.5 * edges + 1e-4 * latents.float().square().mean()
 
 
+def load_autoencoder(folder: Path, device: torch.device) -> Any:
+    """What the training ended with, in fp32."""
+    model: Any = AutoencoderKL.from_pretrained(folder / "autoencoder")
+    return model.eval().to(device)
+
+
 def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
+    if (folder / "autoencoder").exists():
+        return
     everything = [pictures_of(folder, size)[0] for size in ((SIZE, SIZE), *EXTRA_SIZES)]
     torch.manual_seed(0)
     model: Any = AutoencoderKL(**CONFIG)
-    model.to(device)
+    model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=0)
 
     def loss_of_step(step: int) -> torch.Tensor:
         batch = _batch(everything, batch_size, step, step / steps, device)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with half_precision(device):
             latents = model.encode(batch).latent_dist.mode()
             out = model.decode(latents + LATENT_NOISE * torch.randn_like(latents)).sample
         return loss_of(out.float(), batch, latents)
@@ -85,11 +94,14 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
         loss_of_step=loss_of_step,
         saved=lambda: show(folder, average.module, everything[0], device),
     )
+    trained: Any = average.module
+    trained.half().save_pretrained(folder / "autoencoder")
 
 
 def _batch(everything: list[np.ndarray], count: int, step: int, progress: float, device: torch.device) -> torch.Tensor:
     rng, cropped = np.random.default_rng(step), progress < WHOLE_FROM
     pictures = everything[rng.integers(len(everything)) if cropped and rng.random() < 0.2 else 0]
+    count = count if cropped else max(1, count * CROP**2 // SIZE**2)
     chosen = to_values(pictures[np.sort(rng.choice(len(pictures), count, replace=False))], device)
     if not cropped:
         return chosen
@@ -108,7 +120,7 @@ def show(folder: Path, model: Any, pictures: np.ndarray, device: torch.device) -
 
 
 def main() -> None:
-    args = read_options(__doc__, steps=14_000, batch_size=16, learning_rate=8e-4)  # 2e-3 diverges
+    args = read_options(__doc__, steps=5_500, batch_size=12, learning_rate=8e-4)  # 2e-3 diverges
     train(args.folder, args.steps, args.batch_size, args.learning_rate, args.device)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler, UNet2DConditionModel
 from PIL import Image
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -19,13 +19,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from models.train.art import common_words
-from models.train.autoencoder import CONFIG as AUTOENCODER
-from models.train.autoencoder import LATENT_CHANNELS, to_values
+from models.train.autoencoder import LATENT_CHANNELS, load_autoencoder, to_values
 from models.train.captions import caption, meaningful_words, with_fillers
 from models.train.compose import EXTRA_SIZES, SIZE, Content, pictures_of
 from models.train.held_prompts import LONG_PROMPT
 from models.train.tokens import MAX_TOKENS, build_tokenizer
-from models.train.training import read_options, train_steps
+from models.train.training import half_precision, read_options, train_steps
 
 WIDTH = 128
 SCHEDULER = {
@@ -103,14 +102,6 @@ class Denoiser(nn.Module):
         return velocity
 
 
-def load_autoencoder(folder: Path, device: torch.device) -> Any:
-    """The averaged weights of `autoencoder.pt`."""
-    model: Any = AutoencoderKL(**AUTOENCODER)
-    average = AveragedModel(model)
-    average.load_state_dict(torch.load(folder / "autoencoder.pt", weights_only=True, map_location=device)["average"])
-    return average.module.eval().to(device)
-
-
 @torch.no_grad()
 def write_latents(folder: Path, device: torch.device) -> None:
     """`latents-128x128.pt` and those of the other sizes, where they are missing.
@@ -126,7 +117,7 @@ def write_latents(folder: Path, device: torch.device) -> None:
             continue
         pictures, _ = pictures_of(folder, size)
         starts = range(0, len(pictures), 16)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with half_precision(device):
             parts = [autoencoder.encode(to_values(pictures[s : s + 16], device)).latent_dist.mode() for s in starts]
         latents = torch.cat(parts).float()
         scale = scale or round(float(1 / latents.std()), 6)
@@ -176,7 +167,7 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
         noisy = noise_schedule.add_noise(clean, noise, timesteps)
         velocity = noise_schedule.get_velocity(clean, noise, timesteps)
         # The CPU's fused attention takes twice the time of plain matrix products for the backward pass at this size.
-        with sdpa_kernel(SDPBackend.MATH), torch.autocast(device.type, dtype=torch.bfloat16):
+        with sdpa_kernel(SDPBackend.MATH), half_precision(device):
             out = model(noisy, timesteps, encode(tokenizer, texts, device))
         loss: torch.Tensor = (out.float() - velocity).square().mean()
         return loss

@@ -12,12 +12,13 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTokenizer
 
+from models.train.autoencoder import load_autoencoder
 from models.train.compose import RUN_FOLDER
-from models.train.denoiser import SCHEDULER, Denoiser, load_autoencoder, scaling_factor
+from models.train.denoiser import SCHEDULER, Denoiser, scaling_factor
 
 
 def assemble(folder: Path) -> Any:
-    """The pipeline in fp32 on the CPU, from the averaged weights of both checkpoints."""
+    """The pipeline in fp32 on the CPU, from the finished autoencoder and the averaged weights of the denoiser."""
     device = torch.device("cpu")
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
     average = AveragedModel(Denoiser(tokenizer))

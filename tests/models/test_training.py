@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +43,7 @@ def few_words_and_no_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def autoencoded(pictures: Path) -> Path:
-    if not (pictures / "autoencoder.pt").exists():
+    if not (pictures / "autoencoder").exists():
         autoencoder.train(pictures, 1, 2, 1e-3, torch.device("cpu"))
     return pictures
 
@@ -63,11 +64,16 @@ def test_an_interrupted_training_ends_like_one_in_one_piece(
     path = autoencoded / f"{trains.__name__.rpartition('.')[2]}.pt"
     train: Callable[[], None] = lambda: trains.train(autoencoded, STEPS, 4, 1e-3, torch.device("cpu"))  # noqa: E731
     monkeypatch.setattr(trains, "SAVE_EVERY", 2)
-    kept = path.read_bytes() if path.exists() else None
-    path.unlink(missing_ok=True)
+    ended = path.with_suffix("")
+
+    def start_anew() -> None:
+        path.unlink(missing_ok=True)
+        shutil.rmtree(ended, ignore_errors=True)
+
+    start_anew()
     train()
     whole = weights(path)
-    path.unlink()
+    start_anew()
 
     def stop_at_the_last(optimizer: torch.optim.Optimizer, step: int, *rest: float) -> None:
         if step == STEPS - 1:
@@ -82,8 +88,12 @@ def test_an_interrupted_training_ends_like_one_in_one_piece(
     train()
     resumed = weights(path)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    if kept:
-        path.write_bytes(kept)
+
+
+def test_a_finished_autoencoder_is_not_trained_again(autoencoded: Path) -> None:
+    (autoencoded / "autoencoder.pt").unlink()
+    autoencoder.train(autoencoded, 1, 2, 1e-3, torch.device("cpu"))
+    assert not (autoencoded / "autoencoder.pt").exists()
 
 
 def test_each_step_has_random_numbers_of_its_own(tmp_path: Path) -> None:
