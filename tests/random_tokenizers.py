@@ -23,7 +23,7 @@ def write_tokenizer(folder: Path, class_name: str) -> None:
 
 
 def _write_clip(folder: Path) -> None:
-    """832 tokens, those of the model in this repository, at the length that every published CLIP has."""
+    """The tokens of the model in this repository, some thousands, at the length that every published CLIP has."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(_POCKET / "tokenizer.json", folder)
     settings = json.loads((_POCKET / "tokenizer_config.json").read_text())
