@@ -22,7 +22,7 @@ from tests.worker.drawing import CARD, CPU, POCKET_BYTES, Guest, bytes_of, denoi
 from tests.worker.test_denoise import POCKET, _raise, draw, loaded
 from tests.worker.test_kinds import IDS, local
 from tests.worker.test_out_of_memory import FOUR, failing
-from tests.worker.test_warm_models import PLENTY, ROOM_FOR_TWO, WEIGHTS, run
+from tests.worker.test_warm_models import PLENTY, ROOM_FOR_TWO, run
 from worker import denoise, drawing, model_files, phases, warm_models
 from worker.denoise import Denoiser
 from worker.device import Device
@@ -235,7 +235,7 @@ def test_a_parked_model_is_moved_off_and_back_and_what_goes_is_collected(
 def park_where_one_has_room(card: Denoiser, model_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the CPU's memory, which from then on holds one model and no second."""
     card.models._park(model_id)
-    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: WEIGHTS * 3 // 2 - card.models.host_bytes)
+    monkeypatch.setattr(warm_models, "host_available_bytes", lambda: POCKET_BYTES * 3 // 2 - card.models.host_bytes)
     monkeypatch.setattr(warm_models, "_HOST_RESERVE_BYTES", 0)
 
 
@@ -272,7 +272,7 @@ def test_the_one_parked_longest_makes_way_in_the_cpus_memory_for_the_next(
 def test_on_a_device_that_shares_the_cpus_memory_all_weights_are_in_it(tmp_path: Path) -> None:
     draw = denoiser(tmp_path, CARD)
     draw(parameters(num_inference_steps=1), ignore)
-    assert draw.host_bytes() == WEIGHTS
+    assert draw.host_bytes() == POCKET_BYTES
 
 
 def test_tiles_are_set_to_their_side_and_not_left_as_the_model_has_them(loaded: LoadedPipeline) -> None:
