@@ -67,11 +67,13 @@ def load_autoencoder(folder: Path, device: torch.device) -> Any:
 
 
 def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
+    """From the weights in the folder `autoencoder-begun`, where there are any: what a training before came to."""
     if (folder / "autoencoder").exists():
         return
     everything = [pictures_of(folder, size)[0] for size in ((SIZE, SIZE), *EXTRA_SIZES)]
     torch.manual_seed(0)
-    model: Any = AutoencoderKL(**CONFIG)
+    begun = folder / "autoencoder-begun"
+    model: Any = AutoencoderKL.from_pretrained(begun) if begun.exists() else AutoencoderKL(**CONFIG)
     model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=0)

@@ -96,6 +96,16 @@ def test_a_finished_autoencoder_is_not_trained_again(autoencoded: Path) -> None:
     assert not (autoencoded / "autoencoder.pt").exists()
 
 
+def test_an_autoencoder_that_was_begun_goes_on_from_there(autoencoded: Path) -> None:
+    begun = autoencoder.load_autoencoder(autoencoded, torch.device("cpu")).state_dict()
+    (autoencoded / "autoencoder").rename(autoencoded / "autoencoder-begun")
+    (autoencoded / "autoencoder.pt").unlink(missing_ok=True)
+    autoencoder.train(autoencoded, 1, 2, 0.0, torch.device("cpu"))
+    shutil.rmtree(autoencoded / "autoencoder-begun")
+    ended = autoencoder.load_autoencoder(autoencoded, torch.device("cpu")).state_dict()
+    assert all(torch.equal(begun[name], ended[name]) for name in begun)
+
+
 def test_each_step_has_random_numbers_of_its_own(tmp_path: Path) -> None:
     model = torch.nn.Linear(1, 1)
     drawn: list[float] = []
