@@ -97,7 +97,9 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
         saved=lambda: show(folder, average.module, everything[0], device),
     )
     trained: Any = average.module
-    trained.half().save_pretrained(folder / "autoencoder")
+    part = folder / "autoencoder-part"
+    trained.half().save_pretrained(part)
+    part.rename(folder / "autoencoder")
 
 
 def _batch(everything: list[np.ndarray], count: int, step: int, progress: float, device: torch.device) -> torch.Tensor:
