@@ -5,7 +5,6 @@ card's tables and sheets. Knows what is measured on what; trains nothing.
 """
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from models.train.behaviour import (
 from models.train.card import write_card
 from models.train.compose import RUN_FOLDER
 from models.train.drawing import background_colour, draw
+from models.train.findings import Findings
 from models.train.held_prompts import Prompt, in_scenes, of_pairs, on_colours
 from models.train.judge import Verdict, held_renders, judge, load_judge, score
 from models.train.scenes import COLOURS
@@ -93,27 +93,28 @@ def main() -> None:
 
     pipeline, looks = load(), load_judge(args.folder)
     renders, contents = held_renders(args.folder, 2000 // args.every)
-    found: dict[str, Any] = {"judge": score(judge(looks, renders), contents)}
-    _tell(found, "judge")
-    for name, prompts in (("colours", on_colours()), ("scenes", in_scenes()), ("pairs", of_pairs())):
-        some = prompts[:: args.every]
-        pictures = draw(pipeline, [prompt.text for prompt in some])
-        found[name] = measure_prompts(some, judge(looks, pictures), pictures)
-        _tell(found, name)
-        np.save(args.folder / f"drawn-{name}.npy", pictures)
     again = reconstruct(pipeline, renders[:500])
-    by_style = _means([content.style for content in contents[:500]], psnr(renders[:500], again))
-    found["reconstruction"] = {"psnr": round(float(psnr(renders[:500], again).mean()), 2), "by_style": by_style}
-    _tell(found, "reconstruction")
-    found["long_prompt"] = measure_long_prompt(pipeline, looks, 100 // args.every)
-    _tell(found, "long_prompt")
-    found["settings"] = measure_settings(pipeline, looks, 5 * args.every)
-    _tell(found, "settings")
-    found["negative_prompts"] = measure_negative_prompts(pipeline, looks, 120 // args.every)
-    _tell(found, "negative_prompts")
-    found["speed"] = measure_speed(load) | {"safetensors_bytes": size_bytes(args.model)}
-    _tell(found, "speed")
-    (args.folder / "measured.json").write_text(json.dumps(found, indent=1))
+
+    def prompts_right(prompts: Sequence[Prompt]) -> dict[str, Any]:
+        pictures = draw(pipeline, [prompt.text for prompt in prompts])
+        return measure_prompts(prompts, judge(looks, pictures), pictures)
+
+    def reconstruction() -> dict[str, Any]:
+        ratios = psnr(renders[:500], again)
+        by_style = _means([content.style for content in contents[:500]], ratios)
+        return {"psnr": round(float(ratios.mean()), 2), "by_style": by_style}
+
+    weights = args.model.rglob("*.safetensors")
+    found = Findings(args.folder / f"measured-{args.every}.json", [*weights, args.folder / "judge.pt"])
+    found.measure("judge", lambda: score(judge(looks, renders), contents))
+    found.measure("reconstruction", reconstruction)
+    found.measure("colours", lambda: prompts_right(on_colours()[:: args.every]))
+    found.measure("scenes", lambda: prompts_right(in_scenes()[:: args.every]))
+    found.measure("pairs", lambda: prompts_right(of_pairs()[:: args.every]))
+    found.measure("long_prompt", lambda: measure_long_prompt(pipeline, looks, 100 // args.every))
+    found.measure("settings", lambda: measure_settings(pipeline, looks, 5 * args.every))
+    found.measure("negative_prompts", lambda: measure_negative_prompts(pipeline, looks, 120 // args.every))
+    found.measure("speed", lambda: measure_speed(load) | {"safetensors_bytes": size_bytes(args.model)})
     if args.every == 1:
         write_card(args.model, found)
         save_sheet(args.model / "reconstruction.jpg", [renders[:10], again[:10], renders[10:20], again[10:20]])
@@ -132,10 +133,6 @@ def _contact_sheet(pipeline: Any, path: Path) -> None:
     pictures = draw(pipeline, [prompt.text for prompt in prompts])
     starts = range(0, len(prompts), 10)
     save_sheet(path, [pictures[start : start + 10] for start in starts])
-
-
-def _tell(found: dict[str, Any], name: str) -> None:
-    print(json.dumps({name: found[name]}, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

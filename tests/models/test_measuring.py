@@ -14,6 +14,7 @@ from models.train.card import write_card
 from models.train.compose import Content
 from models.train.drawing import background_colour
 from models.train.evaluate import measure_prompts
+from models.train.findings import Findings
 from models.train.held_prompts import Prompt
 from models.train.judge import OBJECTS, Judge, Verdict, judge, score
 from models.train.scenes import COLOURS
@@ -154,3 +155,14 @@ def test_the_card_says_what_was_taught_and_what_was_measured(tmp_path: Path) -> 
         assert part in text, part
     assert "the model before" not in text
     assert "$" not in text
+
+
+def test_what_was_measured_is_not_measured_again_unless_a_file_changed(tmp_path: Path) -> None:
+    path, weights = tmp_path / "measured.json", tmp_path / "weights"
+    weights.write_bytes(b"first")
+    Findings(path, [weights]).measure("speed", lambda: {"seconds": 1.5})
+    kept = Findings(path, [weights])
+    kept.measure("speed", lambda: pytest.fail("measured again"))
+    assert kept == {"speed": {"seconds": 1.5}}
+    weights.write_bytes(b"second")
+    assert Findings(path, [weights]) == {}
