@@ -23,6 +23,7 @@ from models.train.autoencoder import LATENT_CHANNELS, load_autoencoder, to_value
 from models.train.captions import caption, meaningful_words, with_fillers
 from models.train.compose import EXTRA_SIZES, SIZE, Content, pictures_of
 from models.train.held_prompts import LONG_PROMPT
+from models.train.muon import Muon
 from models.train.tokens import MAX_TOKENS, build_tokenizer
 from models.train.training import half_precision, read_options, train_steps
 
@@ -45,6 +46,8 @@ LATE_FROM = 0.5
 """The part of the steps after which some see other sizes, and captions that name no style are of photos alone."""
 EXTRA_SHARE = 0.12
 """How many of the late steps see another size. Such a batch has as many latent pixels."""
+NO_MATRICES = ("embedding.weight", "conv_in.weight", "conv_out.weight")
+"""Ends of names: what looks tokens up, and the first and the last kernel."""
 PROMPTS = (
     "a hippo",
     "a watercolor of a fox on a yellow background",
@@ -149,8 +152,9 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
     tokenizer = build_tokenizer(folder / "tokenizer", others)
     torch.manual_seed(0)
     model = Denoiser(tokenizer).to(device)
+    model.unet.to(memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9995))
-    optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=1e-2, betas=(0.9, 0.99))
+    optimizer = Muon(model, peak, but=NO_MATRICES, weight_decay=1e-2, betas=(0.9, 0.99))
     noise_schedule: Any = DDIMScheduler(**SCHEDULER)
 
     def loss_of_step(step: int) -> torch.Tensor:
@@ -168,7 +172,9 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
         velocity = noise_schedule.get_velocity(clean, noise, timesteps)
         # The CPU's fused attention takes twice the time of plain matrix products for the backward pass at this size.
         with sdpa_kernel(SDPBackend.MATH), half_precision(device):
-            out = model(noisy, timesteps, encode(tokenizer, texts, device))
+            out = model(
+                noisy.contiguous(memory_format=torch.channels_last), timesteps, encode(tokenizer, texts, device)
+            )
         loss: torch.Tensor = (out.float() - velocity).square().mean()
         return loss
 
@@ -208,7 +214,7 @@ def show(folder: Path, device: torch.device) -> None:
 
 
 def main() -> None:
-    args = read_options(__doc__, steps=36_000, batch_size=64, learning_rate=1e-3)
+    args = read_options(__doc__, steps=8_000, batch_size=64, learning_rate=1e-3)
     train(args.folder, args.steps, args.batch_size, args.learning_rate, args.device)
 
 
