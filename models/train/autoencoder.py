@@ -2,9 +2,9 @@
 
 Most steps see crops; the last tenth sees whole pictures, a quarter as many, so that the norms fit them.
 
-`python -m models.train.autoencoder` resumes from `autoencoder.pt` in the run folder and writes it
-again every 250 steps, with a sheet of reconstructions; what it ends with is the folder `autoencoder`, in half
-precision. Knows pictures; knows nothing of captions or denoising.
+`python -m models.train.autoencoder` trains it in two parts, and what each ends with is a folder in half precision:
+`autoencoder-begun`, and `autoencoder`. Each resumes from a checkpoint of its name in the run folder, and writes it
+again every 250 steps, with a sheet of reconstructions. Knows pictures; knows nothing of captions or denoising.
 """
 
 from pathlib import Path
@@ -24,9 +24,8 @@ LATENT_CHANNELS = 8
 CROP = 64
 SAVE_EVERY = 250
 """Steps."""
-ALIGNED_FROM, WHOLE_FROM = 0.5, 0.9
-"""The parts of the steps after which crops begin where a latent does, so that pixel art and screens of dots lie as they
-do on whole pictures; and after which whole pictures are shown."""
+WHOLE_FROM = 0.9
+"""The part of the steps after which whole pictures are shown."""
 CONFIG = {
     "in_channels": 3,
     "out_channels": 3,
@@ -60,33 +59,48 @@ def loss_of(out: torch.Tensor, target: torch.Tensor, latents: torch.Tensor) -> t
     return error.abs().mean() + error.square().mean() + 0.5 * edges + 1e-4 * latents.float().square().mean()
 
 
-def load_autoencoder(folder: Path, device: torch.device) -> Any:
-    """What the training ended with, in fp32."""
-    model: Any = AutoencoderKL.from_pretrained(folder / "autoencoder")
-    return model.eval().to(device)
+def load_autoencoder(folder: Path, device: torch.device, name: str = "autoencoder") -> Any:
+    """What the training ended with, or its first part, in fp32."""
+    model: Any = AutoencoderKL.from_pretrained(folder / name)
+    model.register_to_config(_name_or_path="")  # else it is saved with the path it was loaded from
+    return model.eval().to(device, memory_format=torch.channels_last)
 
 
-def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.device) -> None:
-    """From the weights in the folder `autoencoder-begun`, where there are any: what a training before came to."""
-    if (folder / "autoencoder").exists():
+def train(
+    folder: Path,
+    steps: int,
+    batch_size: int,
+    peak: float,
+    device: torch.device,
+    *,
+    begun: str | None = None,
+    ended: str = "autoencoder",
+    aligned_from: float = 0.0,
+) -> None:
+    """From the weights in the folder `begun` to those in `ended`; where that exists, there is nothing to do.
+
+    After the part `aligned_from` of the steps, crops begin where a latent does, so that pixel art and screens of dots
+    lie as they do on whole pictures.
+    """
+    if (folder / ended).exists():
         return
     everything = [pictures_of(folder, size)[0] for size in ((SIZE, SIZE), *EXTRA_SIZES)]
     torch.manual_seed(0)
-    begun = folder / "autoencoder-begun"
-    model: Any = AutoencoderKL.from_pretrained(begun) if begun.exists() else AutoencoderKL(**CONFIG)
+    model: Any = load_autoencoder(folder, device, begun) if begun else AutoencoderKL(**CONFIG)
     model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
     optimizer = torch.optim.AdamW(model.parameters(), peak, weight_decay=0)
 
     def loss_of_step(step: int) -> torch.Tensor:
-        batch = _batch(everything, batch_size, step, step / steps, device)
+        progress = step / steps
+        batch = to_values(_batch(everything, batch_size, step, progress < WHOLE_FROM, progress >= aligned_from), device)
         with half_precision(device):
             latents = model.encode(batch).latent_dist.mode()
             out = model.decode(latents + LATENT_NOISE * torch.randn_like(latents)).sample
         return loss_of(out.float(), batch, latents)
 
     train_steps(
-        folder / "autoencoder.pt",
+        folder / f"{ended}.pt",
         model,
         average,
         optimizer,
@@ -99,19 +113,20 @@ def train(folder: Path, steps: int, batch_size: int, peak: float, device: torch.
     trained: Any = average.module
     part = folder / "autoencoder-part"
     trained.half().save_pretrained(part)
-    part.rename(folder / "autoencoder")
+    part.rename(folder / ended)
 
 
-def _batch(everything: list[np.ndarray], count: int, step: int, progress: float, device: torch.device) -> torch.Tensor:
-    rng, cropped = np.random.default_rng(step), progress < WHOLE_FROM
+def _batch(everything: list[np.ndarray], count: int, step: int, cropped: bool, aligned: bool) -> np.ndarray:
+    """(N, H, W, 3) uint8: crops of pictures of one size, or whole ones of 128 x 128."""
+    rng = np.random.default_rng(step)
     pictures = everything[rng.integers(len(everything)) if cropped and rng.random() < 0.2 else 0]
     count = count if cropped else max(1, count * CROP**2 // SIZE**2)
-    chosen = to_values(pictures[np.sort(rng.choice(len(pictures), count, replace=False))], device)
+    chosen = pictures[np.sort(rng.choice(len(pictures), count, replace=False))]
     if not cropped:
         return chosen
-    grid = 8 if progress >= ALIGNED_FROM else 1
-    y, x = (grid * rng.integers((side - CROP) // grid, endpoint=True) for side in chosen.shape[2:])
-    return chosen[..., y : y + CROP, x : x + CROP].contiguous()
+    grid = 8 if aligned else 1
+    y, x = (grid * rng.integers((side - CROP) // grid, endpoint=True) for side in chosen.shape[1:3])
+    return chosen[:, y : y + CROP, x : x + CROP]
 
 
 @torch.no_grad()
@@ -124,8 +139,12 @@ def show(folder: Path, model: Any, pictures: np.ndarray, device: torch.device) -
 
 
 def main() -> None:
-    args = read_options(__doc__, steps=5_500, batch_size=12, learning_rate=8e-4)  # 2e-3 diverges
-    train(args.folder, args.steps, args.batch_size, args.learning_rate, args.device)
+    args = read_options(__doc__, steps=3_600, batch_size=12, learning_rate=8e-4)  # 2e-3 diverges
+    if (args.folder / "autoencoder").exists():
+        return
+    how = (args.batch_size, args.learning_rate, args.device)
+    train(args.folder, 5_500, *how, ended="autoencoder-begun", aligned_from=0.5)
+    train(args.folder, args.steps, *how, begun="autoencoder-begun")
 
 
 if __name__ == "__main__":

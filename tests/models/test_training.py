@@ -100,10 +100,11 @@ def test_an_autoencoder_that_was_begun_goes_on_from_there(autoencoded: Path) -> 
     begun = autoencoder.load_autoencoder(autoencoded, torch.device("cpu")).state_dict()
     (autoencoded / "autoencoder").rename(autoencoded / "autoencoder-begun")
     (autoencoded / "autoencoder.pt").unlink(missing_ok=True)
-    autoencoder.train(autoencoded, 1, 2, 0.0, torch.device("cpu"))
+    autoencoder.train(autoencoded, 1, 2, 0.0, torch.device("cpu"), begun="autoencoder-begun")
     shutil.rmtree(autoencoded / "autoencoder-begun")
     ended = autoencoder.load_autoencoder(autoencoded, torch.device("cpu")).state_dict()
     assert all(torch.equal(begun[name], ended[name]) for name in begun)
+    assert str(autoencoded) not in (autoencoded / "autoencoder" / "config.json").read_text()
 
 
 def test_each_step_has_random_numbers_of_its_own(tmp_path: Path) -> None:
