@@ -90,7 +90,9 @@ def _settings(settings: Found) -> str:
 
 
 def _negative(found: Found) -> str:
-    rows = [(pair, *(_percent(row[key]) for key in ("before", "after", "object"))) for pair, row in found.items()]
+    columns = ("before", "after", "object")
+    means = {key: sum(row[key] for row in found.values()) / len(found) for key in columns}
+    rows = [(pair, *(_percent(row[key]) for key in columns)) for pair, row in {**found, "on average": means}.items()]
     return _table(("prompt; negative prompt", "that colour before", "after", "the object after"), rows)
 
 

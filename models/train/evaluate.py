@@ -81,9 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=RUN_FOLDER, help="holds the judge and the npm archives")
     parser.add_argument("--model", type=Path, default=POCKET)
-    parser.add_argument(
-        "--every", type=int, default=1, help="measure on every so manyeth prompt, and leave the card alone"
-    )
+    parser.add_argument("--every", type=int, default=1, help="measure on every nth prompt, and leave the card alone")
     args = parser.parse_args()
 
     def load() -> Any:
@@ -112,8 +110,8 @@ def main() -> None:
     found.measure("scenes", lambda: prompts_right(in_scenes()[:: args.every]))
     found.measure("pairs", lambda: prompts_right(of_pairs()[:: args.every]))
     found.measure("long_prompt", lambda: measure_long_prompt(pipeline, looks, 100 // args.every))
-    found.measure("settings", lambda: measure_settings(pipeline, looks, 5 * args.every))
-    found.measure("negative_prompts", lambda: measure_negative_prompts(pipeline, looks, 120 // args.every))
+    found.measure("settings", lambda: measure_settings(pipeline, looks, 7 * args.every))
+    found.measure("negative_prompts", lambda: measure_negative_prompts(pipeline, looks, 60 // args.every))
     found.measure("speed", lambda: measure_speed(load) | {"safetensors_bytes": size_bytes(args.model)})
     if args.every == 1:
         write_card(args.model, found)
@@ -131,8 +129,9 @@ def _contact_sheet(pipeline: Any, path: Path) -> None:
         prompt for index, prompt in enumerate(on_colours()) if index % len(COLOURS) == index // len(COLOURS) % 12
     ]
     pictures = draw(pipeline, [prompt.text for prompt in prompts])
+    names = [prompt.content.objects[0] for prompt in prompts]
     starts = range(0, len(prompts), 10)
-    save_sheet(path, [pictures[start : start + 10] for start in starts])
+    save_sheet(path, [pictures[s : s + 10] for s in starts], [names[s : s + 10] for s in starts])
 
 
 if __name__ == "__main__":
