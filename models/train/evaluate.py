@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from diffusers import StableDiffusionPipeline
 
 from models.train.behaviour import (
@@ -85,7 +86,7 @@ def main() -> None:
     args = parser.parse_args()
 
     def load() -> Any:
-        pipeline = StableDiffusionPipeline.from_pretrained(args.model)
+        pipeline = StableDiffusionPipeline.from_pretrained(args.model, torch_dtype=torch.float32)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
