@@ -86,6 +86,7 @@ def main() -> None:
     args = parser.parse_args()
 
     def load() -> Any:
+        # Left to themselves, transformers keeps the precision of the file and diffusers does not.
         pipeline = StableDiffusionPipeline.from_pretrained(args.model, torch_dtype=torch.float32)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
