@@ -45,7 +45,10 @@ def main() -> None:
     args = parser.parse_args()
     pipeline = assemble(args.folder).to(dtype=torch.float16)
     pipeline.save_pretrained(args.out, safe_serialization=True)
-    size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    files = [path for path in args.out.rglob("*") if path.is_file()]
+    for file in files:
+        file.chmod(0o644)  # safetensors writes for its user alone; that of a container has to read them too
+    size = sum(file.stat().st_size for file in files)
     print(f"{args.out}: {size / 1e6:.1f} MB")
 
 
