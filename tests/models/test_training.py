@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ import torch
 from models.train import autoencoder, denoiser, judge, training
 from models.train.compose import EXTRA_SIZES, SIZE, Content, compose
 from models.train.export import assemble
+from models.train.export import main as export
 from models.train.training import set_learning_rate
 from tests.models.art import shapes
 
@@ -147,3 +149,14 @@ def test_what_was_trained_is_an_ordinary_pipeline(autoencoded: Path) -> None:
     image = assemble(autoencoded)("two cats", num_inference_steps=1, output_type="np").images[0]
     assert image.shape == (SIZE, SIZE, 3)
     assert np.isfinite(image).all()
+
+
+def test_every_user_may_read_the_exported_weights(
+    autoencoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denoiser.train(autoencoded, 1, 4, 1e-3, torch.device("cpu"))
+    monkeypatch.setattr("sys.argv", ["export", "--folder", str(autoencoded), "--out", str(tmp_path)])
+    export()
+    weights = list(tmp_path.rglob("*.safetensors"))
+    assert [path.parent.name for path in sorted(weights)] == ["text_encoder", "unet", "vae"]
+    assert all(path.stat().st_mode & stat.S_IROTH for path in weights)
