@@ -1,7 +1,6 @@
 """The folders of random weights are what real ones are: loadable, drawable, and as large."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,10 @@ import torch
 from diffusers import AutoPipelineForText2Image
 from safetensors import safe_open
 
+from tests.one_thread import one_thread
 from tests.random_models import KINDS, Kind, write_model
+
+__all__ = ["one_thread"]
 
 _CLIP_L, _BIG_G, _T5_XXL, _VAE = 235, 1325, 9083, 160
 # MiB in half precision.
@@ -24,15 +26,6 @@ _SIZES: dict[Kind, dict[str, int]] = {
     "pixart-sigma": {"text_encoder": _T5_XXL, "transformer": 1165, "vae": _VAE},
     "flux": {"text_encoder": _CLIP_L, "text_encoder_2": _T5_XXL, "transformer": 22681, "vae": _VAE},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads cost more than they save on networks this small, and most of all where others use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("kind", KINDS)
