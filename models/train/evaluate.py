@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 
+from models.train.art import LABELS
 from models.train.behaviour import (
     measure_long_prompt,
     measure_negative_prompts,
@@ -87,7 +88,7 @@ def main() -> None:
 
     def load() -> Any:
         # Left to themselves, transformers keeps the precision of the file and diffusers does not.
-        pipeline = StableDiffusionPipeline.from_pretrained(args.model, torch_dtype=torch.float32)
+        pipeline = StableDiffusionPipeline.from_pretrained(args.model, dtype=torch.float32)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
@@ -126,10 +127,9 @@ def _means(groups: Sequence[str], values: np.ndarray) -> dict[str, float]:
 
 
 def _contact_sheet(pipeline: Any, path: Path) -> None:
-    """One picture of every object: the first prompts of the held ones, as they come."""
-    prompts = [
-        prompt for index, prompt in enumerate(on_colours()) if index % len(COLOURS) == index // len(COLOURS) % 12
-    ]
+    """One picture of every object; colours and styles take turns."""
+    count = len(COLOURS)
+    prompts = [on_colours()[index * count + (index + index // 6) % count] for index in range(len(LABELS))]
     pictures = draw(pipeline, [prompt.text for prompt in prompts])
     names = [prompt.content.objects[0] for prompt in prompts]
     starts = range(0, len(prompts), 10)

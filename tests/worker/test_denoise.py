@@ -13,7 +13,7 @@ from PIL import Image
 from contract.errors import CatalogError, GenerationFailed, InvalidOutput, ModelUnavailable, OutOfMemory
 from contract.model_catalog import ModelCatalog
 from contract.rung import Rung
-from tests.worker.drawing import CATALOG, CPU, denoiser, ignore, parameters
+from tests.worker.drawing import CATALOG, CPU, POCKET_BYTES, denoiser, ignore, parameters
 from worker import denoise, drawing, warm_models
 from worker.denoise import Denoiser
 from worker.execution import JobCanceled
@@ -167,7 +167,7 @@ def test_every_model_is_reported_with_how_it_stands(tmp_path: Path) -> None:
     draw = denoiser(tmp_path, CPU, ModelCatalog(models))
     before = draw.report()["pocket"]
     assert (before.state, before.can_run, before.rung) == ("cold", True, Rung.CPU)
-    assert (before.size_bytes, before.mean_seconds_per_image) == (31268172, None)
+    assert (before.size_bytes, before.mean_seconds_per_image) == (POCKET_BYTES, None)
     draw(parameters(num_images_per_prompt=2), ignore)
     after = draw.report()
     assert after["pocket"].state == "warm"

@@ -10,7 +10,7 @@ from contract.finding import Finding
 from contract.model_catalog import read_model_catalog
 from tests.conftest import ROOT
 from tests.fake_hub import COMMIT, REPOSITORY
-from tests.worker.drawing import CATALOG
+from tests.worker.drawing import CATALOG, POCKET_BYTES
 from tests.worker.test_models_command import POCKET, entry
 from worker.device_checks import Build, driver_version, idle_card, look_at_device, threads, usable_cores
 from worker.model_checks import look_at_models
@@ -40,13 +40,13 @@ def test_a_model_that_can_be_drawn_with_is_told_with_its_rung_and_its_bytes() ->
     settings = WorkerSettings(device="cpu", models=ROOT / "models.toml")
     memory, model = look_at_models(CATALOG, settings, deep=False, worker_here=False)
     assert (memory.check, memory.verdict, "of the CPU's memory are free" in memory.found) == ("memory", "ok", True)
-    assert model.found.startswith("pocket: 29.8 MiB of weights, at most ")
+    assert model.found.startswith(f"pocket: {POCKET_BYTES / 2**20:.1f} MiB of weights, at most ")
     assert model.found.endswith("at its default size, on the rung cpu")
 
 
 def test_a_deep_look_draws_with_it(tmp_path: Path) -> None:
     (model,) = look(tmp_path, HERE, deep=True)
-    assert (model.verdict, "pocket: ok, 0.03 GiB on the rung cpu" in model.found) == ("ok", True)
+    assert (model.verdict, "pocket: ok, 0.04 GiB on the rung cpu" in model.found) == ("ok", True)
 
 
 def test_a_model_that_is_not_there_says_what_to_run(tmp_path: Path) -> None:

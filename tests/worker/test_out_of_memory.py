@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from contract.errors import DeadlineExceeded, GenerationFailed, OutOfMemory
 from contract.rung import Rung
 from tests.allocator import Allocator
-from tests.worker.drawing import CARD, bytes_of, denoiser, difference, ignore, parameters
+from tests.worker.drawing import CARD, POCKET_BYTES, bytes_of, denoiser, difference, ignore, parameters
 from worker import drawing
 from worker.batch import Drawn
 from worker.denoise import Denoiser
@@ -262,7 +262,7 @@ def test_a_request_that_fits_on_no_rung_is_refused_before_anything_is_loaded(
     assert (state.state, state.can_run, state.rung) == ("cold", False, None)
     assert state.reason is not None
     assert "are missing" in state.reason
-    assert state.size_bytes == 31268172
+    assert state.size_bytes == POCKET_BYTES
 
 
 def test_pythons_own_word_for_it_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
