@@ -75,7 +75,7 @@ bench-gpu: $(VENV)/installed
 bench-memory: $(VENV)/installed
 	$(BIN)/python -m bench.memory
 
-# `models/pocket` anew, from the art: hours, which may be interrupted; and its card, an hour and a half. Both need npm.
+# `models/pocket` anew, from the art: hours, which may be interrupted; and its card, nearly two. Both need npm.
 train: $(VENV)/installed $(ART)
 	$(BIN)/python -m models.train model
 
