@@ -99,6 +99,7 @@ def test_escape_cancels_what_was_submitted_last(stub: Service, playground: Playg
 def test_several_jobs_take_their_turns(playground: Playground) -> None:
     for seed in range(5):
         playground.ask_for(f"steps {20 + seed}")
+    playground.reach(playground.cards.first, "queued")
     statuses = "() => [...document.querySelectorAll('article')].map(card => card.dataset.status)"
     wait_until(lambda: playground.evaluate(statuses)[-1] == "running")
     assert "4th in line" in playground.cards.first.inner_text()
