@@ -95,14 +95,15 @@ def test_of_a_large_picture_a_part_is_learned(colours: LatentColours) -> None:
 def test_the_bundled_models_picture_is_seen_long_before_its_noise_is_gone(tmp_path: Path) -> None:
     draw = denoiser(tmp_path, CPU)
     for seed, prompt in enumerate(("a red fox", "a green tree", "a penguin on a blue background")):
-        draw(parameters(prompt=prompt, seed=seed, num_inference_steps=10), ignore)
+        draw(parameters(prompt=f"an oil painting of {prompt}", seed=seed, num_inference_steps=10), ignore)
+    asked_for = "an oil painting of a penguin on a blue background"
     for scheduler in ("Euler a", "UniPC"):
         seen: list[PreviewArray | None] = []
-        asked = parameters(prompt="a penguin on a blue background", num_inference_steps=10, scheduler=scheduler)
+        asked = parameters(prompt=asked_for, num_inference_steps=10, scheduler=scheduler)
         (picture,) = draw(asked, lambda _step, _total, peek, seen=seen: seen.append(peek())).images
         differences = [difference(pixels, picture) for pixels in seen if pixels is not None]
         assert len(differences) == 10
-        assert differences[5] < (differences[0] + differences[-1]) / 2
+        assert differences[4] < 1.5 * differences[-1]
 
 
 def test_the_warm_up_teaches_the_first_colours(tmp_path: Path) -> None:
