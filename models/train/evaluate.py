@@ -33,6 +33,7 @@ from models.train.held_prompts import Prompt, in_scenes, of_pairs, on_colours
 from models.train.judge import Verdict, held_renders, judge, load_judge, score
 from models.train.scenes import COLOURS
 from models.train.sheets import save_sheet
+from models.train.styles import STYLES
 
 POCKET = RUN_FOLDER.parents[1] / "pocket"
 
@@ -129,7 +130,8 @@ def _means(groups: Sequence[str], values: np.ndarray) -> dict[str, float]:
 def _contact_sheet(pipeline: Any, path: Path) -> None:
     """One picture of every object; colours and styles take turns."""
     count = len(COLOURS)
-    prompts = [on_colours()[index * count + (index + index // 6) % count] for index in range(len(LABELS))]
+    # An object's and a colour's number together choose the style: in step, they would leave out every second one.
+    prompts = [on_colours()[index * count + (index + index // len(STYLES)) % count] for index in range(len(LABELS))]
     pictures = draw(pipeline, [prompt.text for prompt in prompts])
     names = [prompt.content.objects[0] for prompt in prompts]
     starts = range(0, len(prompts), 10)
